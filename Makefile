@@ -1,0 +1,75 @@
+# Two commands do all: `make demo` and `make test`. Both set up what they need with python3 (3.11 or later) and make.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready .venv-local/.ready .venv-sam/.ready
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format check build clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## install everything into .venv (the command), .venv-local (local AWS) and .venv-sam (AWS SAM)
+
+demo: $(READY) ## the whole system on the local AWS, on real CloudTrail records
+	@$(BIN)/leastwise demo
+
+test: $(READY) ## every test: unit, integration, end to end
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## format, lint, types, templates, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint
+	$(BIN)/sam validate --lint --template template.yaml --region us-east-1
+	$(UV) lock --check --quiet
+	$(UV) export $(EXPORT) | diff requirements.txt -
+
+format: $(READY) ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint test ## everything that CI checks
+
+build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
+	$(UV) export $(EXPORT) --output-file requirements.txt
+	$(BIN)/sam build
+
+clean: ## remove environments, caches and build results
+	rm -rf .uv .venv .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+EXPORT := --frozen --quiet --no-dev --no-emit-project --no-header --format requirements-txt
+
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) is missing: install Python 3.11 or later, or name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) -V): Python 3.11 or later is needed; name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv .uv || { rm -rf .uv; \
+		echo "$(PYTHON) cannot make virtual environments: install its venv package (python3-venv)" >&2; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { rm -rf .uv; exit 1; }
+
+.venv/.ready: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --frozen --all-extras --python $$($(PYTHON) -c 'import sys; print(sys.executable)')
+	@touch $@
+
+# Environments of their own: a package that a Lambda zip lacks must not be found there by accident, and the versions
+# that AWS SAM pins are not ours.
+.venv-local/.ready: .venv/.ready infra/local/requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-local
+	$(UV) pip install --quiet --python .venv-local/bin/python --require-hashes -r infra/local/requirements.txt
+	@touch $@
+
+.venv-sam/.ready: .venv/.ready infra/build/sam-requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
+	$(UV) pip install --quiet --python .venv-sam/bin/python --require-hashes -r infra/build/sam-requirements.txt
+	@ln -sf ../../.venv-sam/bin/sam .venv/bin/sam
+	@touch $@
+
+include infra/build/functions.mk

@@ -1,0 +1,104 @@
+"""The `leastwise` command. Exit codes: 0 fine, 1 a finding, 2 bad input or usage, 3 a dependency failed."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from infra.local.demonstration.run import demonstrate
+from shared.aws.deployment import Deployment
+from shared.errors import DependencyError, InputError, LeastwiseError
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+plan = typer.Typer(no_args_is_help=True, help="Approve plans and take them back.")
+app.add_typer(plan, name="plan")
+
+PLAN_ID = typer.Argument(help="Id of a plan: 16 hexadecimal digits, as notifications and audit entries name it.")
+STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
+REGION = typer.Option("--region", help="AWS region of the stack (default: as the AWS CLI finds it).")
+PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
+JSON = typer.Option("--json", help="JSON on standard output.")
+
+
+@app.callback()
+def leastwise() -> None:
+    """Continuous least privilege for AWS IAM."""
+
+
+@app.command()
+def demo(
+    report: Annotated[str, typer.Option(help="Where to write the report.")] = "build/report.html",
+) -> None:
+    """Run the whole system on the local AWS, on real CloudTrail records, and check every claim."""
+    if not demonstrate(report_path=report):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    stack_name: Annotated[str, STACK] = "leastwise",
+    region: Annotated[str | None, REGION] = None,
+    profile: Annotated[str | None, PROFILE] = None,
+    *,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Score every identity of the account now."""
+    answer = Deployment(stack_name, region=region, profile=profile).invoke("SweepFunctionName", {"trigger": "command"})
+    text = f"Account PCI {answer['pci']:.0f} over {answer['identities']} identities, {answer['excluded']} excluded."
+    show(answer, text, as_json=as_json)
+
+
+@plan.command()
+def approve(
+    plan_id: Annotated[str, PLAN_ID],
+    stack_name: Annotated[str, STACK] = "leastwise",
+    region: Annotated[str | None, REGION] = None,
+    profile: Annotated[str | None, PROFILE] = None,
+    *,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Apply a proposed plan, if the identity and its usage still are as the plan knew them."""
+    request(Deployment(stack_name, region=region, profile=profile), "approve", plan_id, "APPLIED", as_json=as_json)
+
+
+@plan.command()
+def rollback(
+    plan_id: Annotated[str, PLAN_ID],
+    stack_name: Annotated[str, STACK] = "leastwise",
+    region: Annotated[str | None, REGION] = None,
+    profile: Annotated[str | None, PROFILE] = None,
+    *,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Take an applied plan back; the identity is then left alone until a person asks for it again."""
+    deployment = Deployment(stack_name, region=region, profile=profile)
+    request(deployment, "rollback", plan_id, "ROLLED_BACK", as_json=as_json)
+
+
+def request(deployment: Deployment, action: str, plan_id: str, wanted: str, *, as_json: bool) -> None:
+    """Ask the remediator for an action on a plan; exit code 1 where the outcome is not the wanted one."""
+    payload = {"action": action, "plan_id": plan_id, "trigger": "command"}
+    answer = deployment.invoke("RemediationRequestFunctionName", payload)
+    detail = f": {answer['detail']}" if answer["detail"] else ""
+    show(answer, f"Plan {answer['plan_id'] or plan_id}: {answer['outcome']}{detail}", as_json=as_json)
+    if answer["outcome"] != wanted:
+        raise typer.Exit(1)
+
+
+def show(answer: dict[str, object], text: str, *, as_json: bool) -> None:
+    """Print an answer for machines or for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
+    else:
+        Console().print(text, markup=False, highlight=False)
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on standard error and an exit code."""
+    try:
+        app()
+    except LeastwiseError as error:
+        Console(stderr=True).print(f"leastwise: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2 if isinstance(error, InputError) else 3 if isinstance(error, DependencyError) else 1)

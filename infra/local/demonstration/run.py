@@ -1,0 +1,299 @@
+"""`leastwise demo`: the main job on the local AWS, step by step, every claim checked against what is really there."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table as Grid
+
+from infra.local.demonstration.account import AWS, IDENTITIES, seed
+from infra.local.demonstration.checks import Checks
+from infra.local.demonstration.records import replay, replayed
+from infra.local.demonstration.report import write_report
+from infra.local.demonstration.system import System
+from infra.local.deploy import deploy
+from infra.local.local_aws import LocalAws
+from services.auditor.chain import verify_chain
+from services.scorer.cloudtrail import parse_record
+from services.scorer.usage import fold
+from shared.model.identity import IdentityDetail, IdentityRef
+from shared.model.plan import PlanStatus
+from shared.model.score import Band, Score
+from shared.reference import load_operations
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+MANAGED_POLICIES = REPOSITORY / "infra" / "local" / "managed_policies.json"
+PARAMETERS = {
+    "Mode": "approve",
+    "ReevaluationDelaySeconds": "1",
+    "ReadBackDwellSeconds": "0",
+    "UsageBatchingWindowSeconds": "1",
+}
+THRESHOLD = 60
+BY_SSM, BY_QUEUE, ROLLED_BACK = "db-admin", "lena", "sam"
+UNTOUCHED = ("break-glass", "legacy-batch")
+OURS = ":policy/leastwise/"
+
+
+def demonstrate(*, report_path: str) -> bool:
+    """Run the demonstration; returns whether every check held."""
+    console = Console(width=120 if not Console().is_terminal else None)
+    started = time.monotonic()
+    console.print("[bold]leastwise[/] on the local AWS, with 2,900 real CloudTrail records\n")
+    log_file = Path(report_path).with_name("local-aws.log").resolve()
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    log_file.unlink(missing_ok=True)
+    with LocalAws.start(managed_policies=MANAGED_POLICIES, log_file=log_file, enforce_permissions=True) as local:
+        step(console, 1, f"Local AWS on {local.endpoint_url}; building and deploying template.yaml")
+        outputs = deploy(local, template=REPOSITORY / "template.yaml", parameters=PARAMETERS)
+        demonstration = Demonstration(System(local, outputs), console)
+        for run in demonstration.steps():
+            run()
+        demonstration.finish(report_path, seconds=time.monotonic() - started)
+    return demonstration.checks.all_held
+
+
+def step(console: Console, number: int, title: str) -> None:
+    """Announce a step."""
+    console.print(f"[bold cyan]{number}[/] ", end="")
+    console.print(f"[bold]{title}[/]", highlight=False)
+
+
+class Demonstration:
+    """The steps after the deployment, and what they found."""
+
+    def __init__(self, system: System, console: Console) -> None:
+        self.system = system
+        self.console = console
+        self.checks = Checks(console)
+        self.refs: dict[str, IdentityRef] = {}
+        self.originals: dict[str, IdentityDetail] = {}
+        self.before: dict[str, Score] = {}
+        self.after: dict[str, Score] = {}
+        self.account_pci = (0.0, 0.0)
+        self._number = 1
+
+    def steps(self) -> tuple[Callable[[], None], ...]:
+        """The story, in order."""
+        return (
+            self.seed,
+            self.record_usage,
+            self.score,
+            self.judge,
+            self.propose,
+            self.remediate_by_ssm,
+            self.remediate_by_queue,
+            self.remediate_the_rest,
+            self.roll_back,
+            self.verify_audit,
+        )
+
+    def seed(self) -> None:
+        """Create the account's identities."""
+        self._step("Seeding 14 identities with real AWS managed policies")
+        self.refs = seed(self.system.local.client("iam"))
+        self.originals = {name: self.system.detail(ref) for name, ref in self.refs.items()}
+        policies = sum(len(detail.policies) for detail in self.originals.values())
+        self.checks.hold("14 identities are in IAM", len(self.originals) == len(IDENTITIES), f"{policies} policies")
+
+    def record_usage(self) -> None:
+        """Replay the records and compare the ledger with the same records folded offline."""
+        self._step("Replaying CloudTrail records through the default event bus into the usage ledger")
+        now = datetime.now(UTC)
+        records = replayed(self.refs, account_id=self.system.account_id, now=now)
+        replay(self.system.local.client("events"), records)
+        self.checks.hold("every queue was worked off", self.system.settle())
+        folded = fold((parse_record(record) for record in records), load_operations(), feed="eventbridge")
+        expected = {key.identity_id: usage for key, usage in folded.usages.items()}
+        wrong, actions = [], 0
+        for name, ref in self.refs.items():
+            usage = self.system.ledger.read(ref.identity_id, ref.account_id, since=now - timedelta(days=90))
+            seen = {key: set(entry.spans) for key, entry in usage.entries.items()}
+            offline = expected[ref.identity_id].entries if ref.identity_id in expected else {}
+            wanted = {key: set(entry.spans) for key, entry in offline.items()}
+            missing = {key for key, kinds in wanted.items() if not kinds <= seen.get(key, set())}
+            actions += len(wanted)
+            wrong += [name] if missing else []
+        self.checks.hold(
+            "the ledger holds what the records say", not wrong, wrong or f"{actions} actions of 14 identities"
+        )
+
+    def score(self) -> None:
+        """Sweep: score everybody and the account."""
+        self._step("Scoring every identity (Privilege Creep Index, 0-100)")
+        pci = float(self.system.sweep()["pci"])
+        self.system.settle()
+        self.before = self._scores()
+        self.account_pci = (pci, pci)
+        self.checks.hold("every identity has a score", set(self.before) == set(self.refs))
+        self.checks.hold("the account's PCI is high", Band.of(pci) is Band.HIGH, f"{pci:.0f}")
+
+    def judge(self) -> None:
+        """Compare AWS Config's results with the scores."""
+        self._step("AWS Config shows the verdicts")
+        due = {name for name, score in self.before.items() if score.exempt is None and score.pci >= THRESHOLD}
+        expected = {self.refs[name].identity_id for name in due}
+
+        def shown() -> bool:
+            found = {key for key, verdict in self.system.compliance().items() if verdict == "NON_COMPLIANT"}
+            return found & {ref.identity_id for ref in self.refs.values()} == expected
+
+        self.checks.hold_soon(f"the Config rule shows NON_COMPLIANT for exactly {len(due)} of 14", shown, seconds=45)
+        exempt = self.system.compliance().get(self.refs["break-glass"].identity_id, "NOT_APPLICABLE")
+        self.checks.hold("the exempt identity is not judged", exempt == "NOT_APPLICABLE", exempt)
+
+    def propose(self) -> None:
+        """Mode `approve`: the compliance changes led to plans, and to nothing else."""
+        self._step("Mode approve: plans are computed, proven, and wait")
+        self.system.settle()
+        plans = {name: self._plan_status(ref) for name, ref in self.refs.items()}
+        waiting = sorted(name for name, status in plans.items() if status is PlanStatus.PROPOSED)
+        self.checks.hold("a proven plan waits for each identity with evidence", BY_SSM in waiting, ", ".join(waiting))
+        unchanged = all(self.system.boundary_of(ref) is None for ref in self.refs.values())
+        self.checks.hold("nothing was changed in IAM", unchanged)
+        skipped = plans["legacy-batch"] is None
+        self.checks.hold("no evidence, no plan: the unused administrator role gets none", skipped)
+
+    def remediate_by_ssm(self) -> None:
+        """One click in AWS Config: the SSM Automation document applies the plan of one role."""
+        self._step(f"Remediation by AWS Config and its SSM document: role {BY_SSM}")
+        state = self.system.remediate_by_config(self.refs[BY_SSM])
+        self.checks.hold("the SSM Automation succeeded", state == "SUCCEEDED", state)
+        self._check_right_sized(BY_SSM)
+
+    def remediate_by_queue(self) -> None:
+        """Mode `auto`: somebody becomes administrator, and is right-sized without anybody's doing."""
+        self._step(f"Mode auto: somebody attaches AdministratorAccess to user {BY_QUEUE}")
+        self.system.set_mode("auto")
+        ref = self.refs[BY_QUEUE]
+        self.system.local.client("iam").attach_user_policy(UserName=ref.name, PolicyArn=f"{AWS}AdministratorAccess")
+        self.originals[BY_QUEUE] = self.system.detail(ref)
+        claim = "CloudTrail event, score, Config verdict, queue, boundary: it happened by itself"
+        self.checks.hold_soon(claim, lambda: OURS in (self.system.boundary_of(ref) or ""), seconds=60)
+        self.system.settle()
+        self._check_right_sized(BY_QUEUE)
+
+    def remediate_the_rest(self) -> None:
+        """A sweep repeats the standing verdicts; everybody else is right-sized, too."""
+        self._step("A sweep finds the plans that still wait; everybody else is right-sized")
+        self.system.sweep()
+        self.system.settle()
+        done = sorted(name for name, ref in self.refs.items() if OURS in (self.system.boundary_of(ref) or ""))
+        for name in done:
+            if name not in {BY_SSM, BY_QUEUE}:
+                self._check_right_sized(name)
+        untouched = [name for name in UNTOUCHED if self._is_as_before(name)]
+        self.checks.hold("exempt and unused identities were not touched", untouched == [*UNTOUCHED])
+        pci = float(self.system.sweep()["pci"])
+        self.system.settle()
+        self.after = self._scores()
+        self.account_pci = (self.account_pci[0], pci)
+        self.checks.hold(
+            "the account's PCI is low", Band.of(pci) is Band.LOW, f"{self.account_pci[0]:.0f} to {pci:.0f}"
+        )
+
+    def roll_back(self) -> None:
+        """One plan is taken back; the identity is as it was, and stays so."""
+        self._step(f"Rolling back user {ROLLED_BACK}")
+        ref = self.refs[ROLLED_BACK]
+        current = self.system.journal.current(ref)
+        if not self.checks.hold("it has a plan to take back", current and self.system.boundary_of(ref)):
+            return
+        payload = {"action": "rollback", "plan_id": current.plan_id if current else "", "trigger": "demonstration"}
+        outcome = self.system.invoke("RemediationRequestFunctionName", payload)["outcome"]
+        self.checks.hold("the rollback succeeded", outcome == "ROLLED_BACK", outcome)
+        self.checks.hold("its permissions are exactly as before", self._is_as_before(ROLLED_BACK))
+        self.system.sweep()
+        self.system.settle()
+        self.checks.hold("it is left alone from now on", self.system.boundary_of(ref) is None)
+
+    def verify_audit(self) -> None:
+        """Recompute every chain, find each kind of entry, and read the security team's inbox."""
+        self._step("Verifying the audit trail and the notifications")
+        self.system.settle()
+        reports = {ref.arn: verify_chain(self.system.audit.chain(_chain(ref))) for ref in self.refs.values()}
+        broken = [f"{arn}: {report.message}" for arn, report in reports.items() if not report.whole]
+        entries = sum(report.verified for report in reports.values())
+        self.checks.hold("the hash chain of every identity is whole", not broken and entries, f"{entries} entries")
+        kinds = {entry.event_type for entry in self.system.audit.chain(_chain(self.refs[ROLLED_BACK]))}
+        story = {"IdentityScored", "IdentityEvaluated", "PlanProposed", "PolicyApplied", "PolicyRolledBack"}
+        self.checks.hold("one identity's story is complete", story <= kinds, ", ".join(sorted(kinds & story)))
+        notices = self.system.notices()
+        told = [notice for notice in notices if notice.type == "PolicyApplied" and notice.arn == self.refs[BY_SSM].arn]
+        self.checks.hold("the security team was told once of each change", len(told) == 1, f"{len(notices)} messages")
+        for notice in told[:1]:
+            self.console.print(Panel(notice.text, title=notice.subject, width=110, title_align="left"), markup=False)
+        self.checks.hold("no message ended in a dead-letter queue", self.system.dead_letters() == 0)
+
+    def finish(self, report_path: str, *, seconds: float) -> None:
+        """Print the table and write the report."""
+        grid = Grid(title="Privilege Creep Index before and after", title_justify="left")
+        for column in ("identity", "job", "before", "after", "granted", "outcome"):
+            grid.add_column(column, justify="right" if column in {"before", "after", "granted"} else "left")
+        for one in sorted(IDENTITIES, key=lambda one: -self.before[one.name].pci):
+            first, last = self.before[one.name], self.after[one.name]
+            granted = f"{first.granted:,} → {last.granted:,}"
+            grid.add_row(one.name, one.job, f"{first.pci:.0f}", f"{last.pci:.0f}", granted, self.outcome_of(one.name))
+        grid.add_section()
+        grid.add_row("account", "root mean square", f"{self.account_pci[0]:.0f}", f"{self.account_pci[1]:.0f}", "", "")
+        self.console.print(grid)
+        path = write_report(self, report_path)
+        held = sum(check.held for check in self.checks.made)
+        colour = "green" if self.checks.all_held else "red"
+        self.console.print(f"[bold {colour}]{held} of {len(self.checks.made)} checks held[/] in {seconds:.0f} s")
+        self.console.print(f"Report: {path}", highlight=False)
+
+    def _step(self, title: str) -> None:
+        self._number += 1
+        step(self.console, self._number, title)
+
+    def _scores(self) -> dict[str, Score]:
+        stored = {name: self.system.scores.get(ref.account_id, ref.identity_id) for name, ref in self.refs.items()}
+        return {name: found.score for name, found in stored.items() if found}
+
+    def _plan_status(self, ref: IdentityRef) -> PlanStatus | None:
+        current = self.system.journal.current(ref)
+        record = self.system.journal.get(current.plan_id) if current else None
+        return record.status if record else None
+
+    def _check_right_sized(self, name: str) -> None:
+        """Boundary set and verified, policies untouched, journal complete."""
+        ref = self.refs[name]
+        detail = self.system.detail(ref)
+        current = self.system.journal.current(ref)
+        record = self.system.journal.get(current.plan_id) if current else None
+        if record is None:
+            self.checks.hold(f"{name} has an applied plan", held=False)
+            return
+        applied = record.status is PlanStatus.APPLIED and detail.boundary is not None
+        document = detail.boundary.document if detail.boundary else {}
+        same_document = document == record.plan.policies[0].document
+        untouched = detail.policies == self.originals[name].policies
+        steps = self.system.journal.steps(record.plan.plan_id)
+        journalled = bool(steps) and all(entry["outcome"] == "done" for entry in steps)
+        claim = f"{name}: boundary in IAM is the proven plan, own policies untouched, each call journalled"
+        effect = f"{len(record.plan.removes):,} permissions gone, {record.plan.proofs.replayed_uses} uses replayed"
+        self.checks.hold(claim, applied and same_document and untouched and journalled, effect)
+
+    def _is_as_before(self, name: str) -> bool:
+        """Whether IAM has the identity as it was seeded, apart from when it was looked at."""
+        now, original = self.system.detail(self.refs[name]), self.originals[name]
+        return now == original.model_copy(update={"read_at": now.read_at})
+
+    def outcome_of(self, name: str) -> str:
+        """How it ended for one identity, in a word or two."""
+        detail, first = self.system.detail(self.refs[name]), self.before[name]
+        if detail.boundary:
+            return "right-sized"
+        if name == ROLLED_BACK:
+            return "right-sized, rolled back"
+        if first.exempt:
+            return "exempt"
+        return "compliant" if first.pci < THRESHOLD else "left: no evidence of use"
+
+
+def _chain(ref: IdentityRef) -> str:
+    return f"{ref.account_id}/{ref.identity_id}"

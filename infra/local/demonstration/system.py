@@ -1,0 +1,156 @@
+"""The deployed system on the local AWS, seen through the project's own adapters."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from infra.local.local_aws import LocalAws
+from shared.aws.audit_table import AuditTable
+from shared.aws.dynamodb import Table
+from shared.aws.iam import IamReader
+from shared.aws.journal import Journal
+from shared.aws.score_table import ScoreTable
+from shared.aws.usage_ledger import UsageLedger
+from shared.model.identity import IdentityDetail, IdentityRef
+
+QUIET_SECONDS = 1.0
+QUEUES = ("UsageQueue", "ScoreQueue", "EvaluatorQueue", "RemediationQueue", "AuditQueue")
+
+
+class Notice(NamedTuple):
+    """One notification as a subscriber got it."""
+
+    subject: str
+    text: str
+    type: str
+    arn: str
+
+
+class System:
+    """What is really in the tables, IAM and AWS Config of the local AWS."""
+
+    def __init__(self, local: LocalAws, outputs: dict[str, str]) -> None:
+        self.local = local
+        self.outputs = outputs
+        self.account_id = local.account_id
+        self.ledger = UsageLedger(self._table("UsageTableName"))
+        self.scores = ScoreTable(self._table("ScoresTableName"))
+        self.journal = Journal(self._table("JournalTableName"))
+        self.audit = AuditTable(self._table("AuditTableName"))
+        self.iam = IamReader(local.client("iam"))
+        self._inbox = local.client("sqs").create_queue(QueueName="security-team")["QueueUrl"]
+        self._subscribe()
+
+    def detail(self, ref: IdentityRef) -> IdentityDetail:
+        """An identity as IAM has it now."""
+        return self.iam.verified(ref, now=datetime.now(UTC))
+
+    def boundary_of(self, ref: IdentityRef) -> str | None:
+        """ARN of an identity's permissions boundary."""
+        boundary = self.detail(ref).boundary
+        return boundary.source.arn if boundary else None
+
+    def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Invoke a function of the stack; RuntimeError with its own words when it fails."""
+        answer = self.local.client("lambda").invoke(
+            FunctionName=self.outputs[output], Payload=json.dumps(payload).encode()
+        )
+        content: dict[str, Any] = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            raise RuntimeError(f"{output}: {content.get('errorMessage')}")
+        return content
+
+    def sweep(self) -> dict[str, Any]:
+        """Score the whole account, as the schedule does."""
+        return self.invoke("SweepFunctionName", {"trigger": "demonstration"})
+
+    def set_mode(self, mode: str) -> None:
+        """Set the mode, as an operator does."""
+        self.local.client("ssm").put_parameter(
+            Name=self.outputs["ModeParameterName"], Value=mode, Type="String", Overwrite=True
+        )
+
+    def compliance(self) -> dict[str, str]:
+        """Resource id -> what AWS Config shows for the rule."""
+        rule = self.outputs["ConfigRuleName"]
+        client = self.local.client("config")
+        results: dict[str, str] = {}
+        token: dict[str, str] = {}
+        while True:
+            answer = client.get_compliance_details_by_config_rule(ConfigRuleName=rule, Limit=100, **token)
+            for result in answer["EvaluationResults"]:
+                qualifier = result["EvaluationResultIdentifier"]["EvaluationResultQualifier"]
+                results[qualifier["ResourceId"]] = result["ComplianceType"]
+            if not answer.get("NextToken"):
+                return results
+            token = {"NextToken": answer["NextToken"]}
+
+    def remediate_by_config(self, ref: IdentityRef) -> str:
+        """Remediate one resource as AWS Config's console does, by the SSM document; returns how it ended."""
+        client, rule = self.local.client("config"), self.outputs["ConfigRuleName"]
+        keys = [{"resourceType": ref.type.config_resource_type, "resourceId": ref.identity_id}]
+        client.start_remediation_execution(ConfigRuleName=rule, ResourceKeys=keys)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            answer = client.describe_remediation_execution_status(ConfigRuleName=rule, ResourceKeys=keys)
+            state = answer["RemediationExecutionStatuses"][0]["State"]
+            if state not in {"QUEUED", "IN_PROGRESS"}:
+                return str(state)
+            time.sleep(0.2)
+        return "IN_PROGRESS"
+
+    def settle(self, queues: Iterable[str] = QUEUES, *, seconds: float = 90.0) -> bool:
+        """Wait until the queues have been empty, nothing in flight, for a moment; False when they never were."""
+        return _steady(lambda: self._waiting(queues) == 0, seconds)
+
+    def dead_letters(self) -> int:
+        """Messages in all dead-letter queues."""
+        return self._waiting([name.replace("Queue", "DeadLetterQueue") for name in QUEUES])
+
+    def notices(self) -> list[Notice]:
+        """Notifications that arrived since the last call."""
+        client, notices = self.local.client("sqs"), []
+        while True:
+            answer = client.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            messages = answer.get("Messages", [])
+            for message in messages:
+                body = json.loads(message["Body"])
+                told = json.loads(body["Message"])
+                event_type = body["MessageAttributes"]["type"]["Value"]
+                notices.append(Notice(body["Subject"], told["text"], event_type, told["event"]["identity"]["arn"]))
+                client.delete_message(QueueUrl=self._inbox, ReceiptHandle=message["ReceiptHandle"])
+            if not messages:
+                return notices
+
+    def _waiting(self, queues: Iterable[str]) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        names.append("ApproximateNumberOfMessagesDelayed")
+        total = 0
+        for queue in queues:
+            url = self.outputs[f"{queue}Url"]
+            found = self.local.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            total += sum(map(int, found.values()))
+        return total
+
+    def _subscribe(self) -> None:
+        sqs = self.local.client("sqs")
+        arn = sqs.get_queue_attributes(QueueUrl=self._inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.local.client("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
+
+    def _table(self, output: str) -> Table:
+        return Table(self.local.client("dynamodb"), self.outputs[output])
+
+
+def _steady(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline, since = time.monotonic() + seconds, 0.0
+    while time.monotonic() < deadline:
+        if not condition():
+            since = 0.0
+        elif not since:
+            since = time.monotonic()
+        elif time.monotonic() - since >= QUIET_SECONDS:
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,86 @@
+"""What ministack leaves out of a request when it checks permissions, and the template's policies rely on."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from ministack.core import iam_actions
+from ministack.services import iam
+
+Context = dict[str, Any]
+
+
+def install() -> None:
+    """Wrap the two functions that every checked request passes through: its condition keys and its resource.
+
+    Without the keys of IAM and EventBridge an Allow that is conditional on them never applies and, worse, neither does
+    a Deny. And ministack leaves the path out of the ARN of a user, role or new policy.
+    """
+    request_tag_context, resource_arn = iam_actions.request_tag_context, iam_actions.extract_resource_arn
+
+    def request_context(service: str, action: str, body: bytes, params: dict[str, Any]) -> Context:
+        context: Context = request_tag_context(service, action, body, params)
+        if action == "events:PutEvents":
+            return context | put_events_keys(body)
+        return context | iam_keys(action, _fields(body)) if service == "iam" else context
+
+    def request_resource_arn(*request: Any) -> str:
+        service, body, account_id = request[0], request[4], request[7]
+        known = iam_resource_arn(_fields(body), account_id) if service == "iam" else None
+        return known or str(resource_arn(*request))
+
+    iam_actions.request_tag_context = request_context
+    iam_actions.extract_resource_arn = request_resource_arn
+
+
+def put_events_keys(body: bytes) -> Context:
+    """`events:source` and `events:detail-type` of a request; different ones together match no single-valued condition.
+
+    AWS checks entry by entry, so a request that mixes sources is refused here although each entry might be allowed.
+    """
+    entries = json.loads(body or b"{}").get("Entries") or []
+    context: Context = {}
+    for key, name in (("events:source", "Source"), ("events:detail-type", "DetailType")):
+        values = sorted({str(entry.get(name, "")) for entry in entries})
+        context[key] = values[0] if len(values) == 1 else values
+    return context
+
+
+def iam_keys(action: str, params: Mapping[str, str]) -> Context:
+    """`iam:PermissionsBoundary`, `iam:PolicyARN` and `iam:ResourceTag/…` of an IAM call.
+
+    The boundary is the one that the call sets, or else the one that its user or role has.
+    """
+    target = _target(params)
+    context: Context = {f"iam:ResourceTag/{tag['Key']}": tag["Value"] for tag in target.get("Tags") or []}
+    boundary = params.get("PermissionsBoundary") or target.get("PermissionsBoundary")
+    if boundary:
+        context["iam:PermissionsBoundary"] = boundary
+    if action.startswith(("iam:Attach", "iam:Detach")) and "PolicyArn" in params:
+        context["iam:PolicyARN"] = params["PolicyArn"]
+    return context
+
+
+def iam_resource_arn(params: Mapping[str, str], account_id: str) -> str | None:
+    """The ARN of what an IAM call is about, its path included; None leaves it to ministack."""
+    if known := _target(params):
+        return str(known["Arn"])
+    for name, kind in (("UserName", "user"), ("RoleName", "role"), ("PolicyName", "policy")):
+        if name in params:
+            return f"arn:aws:iam::{account_id}:{kind}{params.get('Path', '/')}{params[name]}"
+    return None
+
+
+def _target(params: Mapping[str, str]) -> dict[str, Any]:
+    """The stored user, role, group or policy that a call is about: a policy only where no identity is named."""
+    stores = {"UserName": iam._users, "RoleName": iam._roles, "GroupName": iam._groups, "PolicyArn": iam._policies}
+    for name, store in stores.items():
+        if name in params:
+            return dict(store.get(params[name]) or {})
+    return {}
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    fields = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}

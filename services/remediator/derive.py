@@ -1,0 +1,201 @@
+"""From verdict to plan: derive the JEP policy, prove it, or say why there is no plan. Pure and deterministic."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.pci.risk import RiskTable
+from shared.pci.score import ScoreParameters, score_identity
+
+from services.remediator.fingerprint import digest, fingerprint
+from services.remediator.keep import ALWAYS_ALLOWED, keep_set
+from services.remediator.steps import is_ours
+from shared.errors import InputError, PolicyDocumentError
+from shared.iam.catalogue import Catalogue
+from shared.iam.compare import compare
+from shared.iam.grants import effective_grants
+from shared.iam.narrow import narrow, policy_size
+from shared.iam.replay import Use, replay
+from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKind, PolicySource
+from shared.model.plan import Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.model.score import Score
+from shared.model.usage import Usage
+
+MAX_MANAGED_POLICY = 6144  # characters without white space, IAM's quota
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of AWS: the action catalogue, the risk classes, the score's parameters."""
+
+    catalogue: Catalogue
+    risk: RiskTable
+    parameters: ScoreParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How plans are made; `ttl` is how long one may wait before it is stale."""
+
+    strategy: Strategy
+    window_days: int
+    threshold: float
+    min_observed_days: int
+    ttl: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an identity did: its ledger, and when IAM last saw it try each service (None: never)."""
+
+    usage: Usage
+    last_accessed: Mapping[str, datetime | None]
+
+
+class NoPlanError(InputError):
+    """There is no plan for this identity, for the catalogued `reason`."""
+
+    def __init__(self, code: ReasonCode, message: str) -> None:
+        super().__init__(message)
+        self.reason = Reason(code=code, message=message)
+
+
+def derive_plan(
+    detail: IdentityDetail, evidence: Evidence, knowledge: Knowledge, options: Options, *, now: datetime
+) -> Plan | Reason:
+    """Plan how `detail` loses what it does not use, proven to grant nothing new and to keep every recorded use.
+
+    The same identity, policies and evidence give the same `plan_id`. A Reason says why there is no plan; then nothing
+    may be changed. Raises PolicyDocumentError for a policy that cannot be read.
+    """
+    try:
+        return _Derivation(detail, evidence, knowledge, options, now).plan()
+    except NoPlanError as error:
+        return error.reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Derivation:
+    """One derivation; each step raises NoPlanError where the answer is no."""
+
+    detail: IdentityDetail
+    evidence: Evidence
+    knowledge: Knowledge
+    options: Options
+    now: datetime
+
+    def plan(self) -> Plan:
+        granted = frozenset(effective_grants(self.detail, self.knowledge.catalogue).by_action)
+        self._check_boundary()
+        kept, used = self._keep(granted)
+        document = self._narrowed(kept)
+        proofs = self._proofs(document, used)
+        before, after = self._score(self.detail), self._score(self._bounded_by(document))
+        if after.pci >= self.options.threshold:
+            message = f"PCI would still be {after.pci:.0f}: what it uses is enough for {self.options.threshold:.0f}"
+            raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
+        base = fingerprint(self.detail)
+        plan_id = digest([self.detail.ref.identity_id, base, self.options.strategy.value, document])[:16]
+        return Plan(
+            plan_id=plan_id,
+            identity=self.detail.ref,
+            strategy=self.options.strategy,
+            fingerprint=base,
+            policies=(PlannedPolicy(name=plan_id, document=document),),
+            removes=self._names(granted - kept),
+            keeps=self._names(kept),
+            proofs=proofs,
+            pci_before=before.pci,
+            pci_after=after.pci,
+            coverage=before.coverage.model_copy(update={"last_accessed": True}),
+            created_at=self.now,
+            expires_at=self.now + self.options.ttl,
+        )
+
+    @property
+    def _bases(self) -> tuple[Policy, ...]:
+        """The policies to narrow: our own boundary where there is one, since a new one must not be wider."""
+        return (self.detail.boundary,) if self.detail.boundary else self.detail.policies
+
+    def _check_boundary(self) -> None:
+        boundary = self.detail.boundary
+        if boundary is not None and not is_ours(boundary.source.arn):
+            message = f"{self.detail.ref.arn} has the permissions boundary {boundary.source.arn}, which is not ours"
+            raise NoPlanError(ReasonCode.FOREIGN_BOUNDARY, message)
+
+    def _keep(self, granted: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """What is kept, and what was used; refuses where the evidence is too thin to take anything away."""
+        usage, window_days = self.evidence.usage, self.options.window_days
+        days = len(usage.coverage.days)
+        if days < self.options.min_observed_days:
+            message = f"the trail was seen on {days} days, {self.options.min_observed_days} are needed"
+            raise NoPlanError(ReasonCode.TOO_LITTLE_EVIDENCE, message)
+        since = self.now - timedelta(days=window_days)
+        kept = keep_set(granted, usage, self.evidence.last_accessed, self.knowledge.catalogue, since=since)
+        if not kept.used:
+            message = f"no use was recorded in {window_days} days; a person should decide whether to disable it"
+            raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
+        if granted == kept.keep:
+            raise NoPlanError(ReasonCode.NOTHING_TO_REMOVE, "every granted permission is kept")
+        return kept.keep, kept.used
+
+    def _narrowed(self, keep: frozenset[str]) -> dict[str, Any]:
+        try:
+            document = narrow(self._bases, keep, self.knowledge.catalogue)
+        except PolicyDocumentError:
+            raise
+        except InputError as error:
+            raise NoPlanError(ReasonCode.NO_EVIDENCE, str(error)) from None
+        if (size := policy_size(document)) > MAX_MANAGED_POLICY:
+            message = f"the policy would have {size} characters, IAM allows {MAX_MANAGED_POLICY}"
+            raise NoPlanError(ReasonCode.TOO_LARGE, message)
+        return document
+
+    def _proofs(self, document: dict[str, Any], used: frozenset[str]) -> Proofs:
+        """Prove that nothing new is granted and that every recorded use stays.
+
+        A role that used what its own policies do not grant is refused: a resource policy granted it, and a boundary's
+        implicit deny would take that from a role, though not from a user (IAM User Guide, "Permissions boundaries").
+        """
+        documents = [policy.document for policy in self._bases]
+        comparison = compare(documents, [document], self.knowledge.catalogue)
+        if comparison.verdict is not ProofVerdict.NO_NEW_ACCESS:
+            raise NoPlanError(ReasonCode.NOT_PROVEN, f"{comparison.verdict}: {comparison.reason}")
+        replayed = replay(self._uses(used), documents, [document], self.knowledge.catalogue)
+        if not replayed.held:
+            message = f"recorded uses would be lost: {_examples(replayed.lost)}"
+            raise NoPlanError(ReasonCode.NOT_PROVEN, message)
+        if replayed.outside and self.detail.ref.type is IdentityType.ROLE:
+            message = f"used what no policy of its own grants (a resource policy does): {_examples(replayed.outside)}"
+            raise NoPlanError(ReasonCode.OUTSIDE_GRANTS, message)
+        return Proofs(no_new_access=comparison.verdict, replay=True, replayed_uses=replayed.replayed)
+
+    def _uses(self, used: frozenset[str]) -> Iterator[Use]:
+        for key in sorted(used - ALWAYS_ALLOWED):
+            entry = self.evidence.usage.entries[key]
+            for resource in sorted(entry.resources) if entry.resources else (None,):
+                yield Use(entry.action, resource)
+
+    def _bounded_by(self, document: dict[str, Any]) -> IdentityDetail:
+        source = PolicySource(PolicyKind.MANAGED, "plan")
+        return self.detail.model_copy(update={"boundary": Policy(source=source, document=document)})
+
+    def _score(self, detail: IdentityDetail) -> Score:
+        knowledge = self.knowledge
+        return score_identity(
+            detail,
+            self.evidence.usage,
+            knowledge.catalogue,
+            knowledge.risk,
+            knowledge.parameters,
+            now=self.now,
+            window_days=self.options.window_days,
+        )
+
+    def _names(self, keys: frozenset[str]) -> tuple[str, ...]:
+        return tuple(sorted(map(self.knowledge.catalogue.name, keys)))
+
+
+def _examples(uses: tuple[Use, ...]) -> str:
+    return ", ".join(sorted({use.action for use in uses})[:5])

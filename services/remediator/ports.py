@@ -1,0 +1,45 @@
+"""What the saga needs from outside, as protocols: the adapters in shared/aws fit them, and fakes in tests."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from shared.model.identity import IdentityDetail, IdentityRef
+from shared.model.plan import PlanRecord, Step
+
+
+class Reads(Protocol):
+    """Reads an identity's policies as they are now."""
+
+    def verified(self, ref: IdentityRef, *, now: datetime) -> IdentityDetail:
+        """The identity that `ref` means, by unique id; NotFoundError when it is gone."""
+        ...
+
+
+class Changes(Protocol):
+    """Makes one idempotent call to IAM."""
+
+    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> None:
+        """Make the call."""
+        ...
+
+
+class Writes(Protocol):
+    """Keeps the journal."""
+
+    def save(self, record: PlanRecord) -> PlanRecord:
+        """Store the record's next state."""
+        ...
+
+    def intend(self, plan_id: str, number: int, step: Step, *, token: int, now: datetime) -> None:
+        """Write down a call before it is made."""
+        ...
+
+    def note(self, plan_id: str, number: int, step: Step, outcome: str, *, token: int, now: datetime) -> None:
+        """Write down how it ended."""
+        ...
+
+
+Clock = Callable[[], datetime]
+Sleep = Callable[[float], None]
+RemainingSeconds = Callable[[], float]

@@ -1,0 +1,58 @@
+"""Verdicts as they arrive: AWS Config's compliance changes and our own IdentityEvaluated. Pure; a verdict is a hint."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.envelope import Envelope, describe, parse_domain_event
+from shared.errors import InputError
+from shared.events import IdentityEvaluated
+from shared.model.plan import Compliance
+
+COMPLIANCE_CHANGE = "Config Rules Compliance Change"
+
+
+class HeardVerdict(NamedTuple):
+    """What was heard of one identity; `cause` is the id of the event, `trigger` says which way it came."""
+
+    identity_id: str
+    compliance: Compliance | None
+    cause: str
+    trigger: str
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    compliance_type: str = Field(alias="complianceType")
+
+
+class _ComplianceChange(BaseModel):
+    """The fields of `Config Rules Compliance Change` that are read.
+
+    Source: https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html
+    """
+
+    model_config = ConfigDict(frozen=True)
+    resource_id: str = Field(alias="resourceId", pattern=r"^A(IDA|ROA)[A-Z0-9]{4,}$")
+    result: _Result = Field(alias="newEvaluationResult")
+
+
+def verdict_of(envelope: Envelope) -> HeardVerdict:
+    """Read a verdict. Raises InputError that names what is wrong or missing."""
+    if envelope.detail_type == COMPLIANCE_CHANGE:
+        return _of_config(envelope.detail, envelope.id)
+    event = parse_domain_event(envelope)
+    if not isinstance(event, IdentityEvaluated):
+        raise InputError(f"{envelope.detail_type} is no verdict")
+    trigger = "sweep" if event.repeated else "evaluation"
+    return HeardVerdict(event.identity.identity_id, event.compliance, event.event_id, trigger)
+
+
+def _of_config(detail: Mapping[str, Any], event_id: str) -> HeardVerdict:
+    try:
+        change = _ComplianceChange.model_validate(detail)
+    except ValidationError as error:
+        raise InputError(f"not a compliance change of an identity: {describe(error)}") from None
+    known = {compliance.value: compliance for compliance in Compliance}
+    return HeardVerdict(change.resource_id, known.get(change.result.compliance_type), event_id, "config")

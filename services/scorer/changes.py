@@ -1,0 +1,74 @@
+"""What changed in IAM, as events tell it: which identities need a new score. Pure; events are hints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.envelope import Envelope, parse_domain_event
+from shared.errors import InputError
+from shared.events import IdentityEvent
+from shared.model.identity import IdentityRef, IdentityType
+
+CLOUDTRAIL = "AWS API Call via CloudTrail"
+CONFIG_ITEM = "Config Configuration Item Change"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Exactly one of these is set: an identity by reference or by name, a group, or a managed policy."""
+
+    ref: IdentityRef | None = None
+    named: tuple[IdentityType, str] | None = None
+    group: str | None = None
+    policy_arn: str | None = None
+
+
+def changes_of(envelope: Envelope) -> tuple[Changed, ...]:
+    """Who may hold other permissions than before; empty where an IAM event touches nobody's permissions.
+
+    Raises InputError where the event lacks what it must say.
+    """
+    if envelope.detail_type == CLOUDTRAIL:
+        return _of_call(envelope.detail)
+    if envelope.detail_type == CONFIG_ITEM:
+        return _of_item(envelope.detail)
+    event = parse_domain_event(envelope)
+    if not isinstance(event, IdentityEvent):
+        raise InputError(f"{envelope.detail_type} names no identity to score")
+    return (Changed(ref=event.identity),)
+
+
+def _of_call(detail: Mapping[str, Any]) -> tuple[Changed, ...]:
+    parameters = detail.get("requestParameters") or {}
+    if not isinstance(parameters, Mapping):
+        raise InputError("detail.requestParameters is not an object")
+    if isinstance(user := parameters.get("userName"), str):
+        return (Changed(named=(IdentityType.USER, user)),)
+    if isinstance(role := parameters.get("roleName"), str):
+        return (Changed(named=(IdentityType.ROLE, role)),)
+    if isinstance(group := parameters.get("groupName"), str):
+        return (Changed(group=group),)
+    if isinstance(policy := parameters.get("policyArn"), str):
+        return (Changed(policy_arn=policy),)
+    return ()
+
+
+def _of_item(detail: Mapping[str, Any]) -> tuple[Changed, ...]:
+    item = detail.get("configurationItem")
+    if not isinstance(item, Mapping):
+        raise InputError("detail.configurationItem is missing or not an object")
+    kind, name = item.get("resourceType"), item.get("resourceName")
+    arn = item.get("ARN") or item.get("arn")
+    if not isinstance(name, str) or not isinstance(arn, str):
+        raise InputError("detail.configurationItem has no resourceName or no ARN")
+    match kind:
+        case "AWS::IAM::User":
+            return (Changed(named=(IdentityType.USER, name)),)
+        case "AWS::IAM::Role":
+            return (Changed(named=(IdentityType.ROLE, name)),)
+        case "AWS::IAM::Group":
+            return (Changed(group=name),)
+        case "AWS::IAM::Policy":
+            return (Changed(policy_arn=arn),)
+        case _:
+            raise InputError(f"a configuration item of {kind!r} is not ours")

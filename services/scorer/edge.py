@@ -1,0 +1,116 @@
+"""The scorer wired to AWS: reads what a score needs, keeps the current scores, tells what changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from services.scorer.changes import Changed
+from services.scorer.core import account_event, announcement, digest_of, scored, successor
+from services.scorer.settings import ScoreSettings
+from shared.aws import clients
+from shared.aws.dynamodb import Table
+from shared.aws.eventbridge import Publisher
+from shared.aws.iam import IamReader, NamedIdentity
+from shared.aws.score_table import ScoreTable
+from shared.aws.usage_ledger import UsageLedger
+from shared.errors import ConflictError, NotFoundError
+from shared.events import Service
+from shared.knowledge import load_catalogue, load_risk
+from shared.model.identity import IdentityDetail, IdentityRef
+from shared.model.score import Score, StoredScore
+from shared.observability import logger, metrics
+from shared.pci.score import ScoreParameters, score_account, score_identity
+from shared.protection import protection_of
+
+MAX_ATTEMPTS = 5  # of storing one score while others store it too
+
+
+class Scorer:
+    """Reads what a score needs, keeps the current scores and tells what changed; one per message or sweep."""
+
+    def __init__(self, settings: ScoreSettings, now: datetime) -> None:
+        dynamodb = clients.dynamodb()
+        self._settings = settings
+        self._now = now
+        self._iam = IamReader(clients.iam())
+        self._ledger = UsageLedger(Table(dynamodb, settings.usage_table))
+        self._scores = ScoreTable(Table(dynamodb, settings.scores_table))
+        self._publisher = Publisher(clients.events(), settings.event_bus, Service.SCORER)
+
+    def affected(self, changed: Changed) -> list[IdentityDetail]:
+        """Everyone whose permissions a change may have altered, as IAM says now; those who are gone are retired."""
+        details = []
+        for who in self._named(changed):
+            try:
+                details.append(self._iam.identity(who, now=self._now))
+            except NotFoundError:
+                logger.info("identity is gone", identity_type=who.type, identity_name=who.name)
+                self._retire(lambda ref, who=who: (ref.type, ref.name) == who)  # type: ignore[misc]
+        return details
+
+    def score(self, detail: IdentityDetail) -> tuple[Score, bool]:
+        """Score one identity, store it, and publish it where it says something new; returns (score, was new).
+
+        A score from a later look at IAM is never replaced by one from an earlier look.
+        """
+        score = self._compute(detail)
+        for _ in range(MAX_ATTEMPTS):
+            previous = self._scores.get(self._settings.account_id, detail.ref.identity_id)
+            if previous and previous.present and previous.score.scored_at > self._now:
+                return previous.score, False
+            try:
+                return score, self._store(successor(previous, score), previous)
+            except ConflictError:
+                continue
+        raise ConflictError(f"score of {detail.ref.arn}: other writers won {MAX_ATTEMPTS} times")
+
+    def sweep(self) -> dict[str, float | int]:
+        """Score all identities from one listing, retire those that are gone, and publish the account's score."""
+        outcomes = [self.score(detail) for detail in self._iam.account(now=self._now)]
+        present = {score.identity.identity_id for score, _ in outcomes}
+        self._retire(lambda identity: identity.identity_id not in present)
+        counted, excluded = scored([score for score, _ in outcomes])
+        account = score_account(counted, self._settings.account_id, excluded=excluded, now=self._now)
+        found = sum(was_new for _, was_new in outcomes)
+        self._publisher.publish(account_event(account, sweep_found=found, now=self._now))
+        metrics.add_metric("AccountPci", MetricUnit.NoUnit, account.pci)
+        metrics.add_metric("SweepFound", MetricUnit.Count, found)
+        logger.info("account scored", pci=account.pci, identities=account.identities, sweep_found=found)
+        return {"pci": account.pci, "identities": account.identities, "excluded": excluded, "sweep_found": found}
+
+    def _store(self, successor: StoredScore, previous: StoredScore | None) -> bool:
+        stored = self._scores.put(successor)
+        told = announcement(stored, previous)
+        if told is None:
+            return False
+        self._publisher.publish(told)
+        self._scores.put(replace(stored, announced=digest_of(stored.score), announcements=stored.announcements + 1))
+        metrics.add_metric("IdentitiesScored", MetricUnit.Count, 1)
+        logger.info("identity scored", arn=told.identity.arn, pci=told.pci, unused=told.unused, granted=told.granted)
+        return True
+
+    def _compute(self, detail: IdentityDetail) -> Score:
+        window = self._settings.window_days
+        since = self._now - timedelta(days=window)
+        usage = self._ledger.read(detail.ref.identity_id, self._settings.account_id, since=since)
+        score = score_identity(
+            detail, usage, load_catalogue(), load_risk(), ScoreParameters(), now=self._now, window_days=window
+        )
+        protection = protection_of(detail, stack_name=self._settings.stack_name)
+        return score.model_copy(update={"exempt": protection.message}) if protection else score
+
+    def _named(self, changed: Changed) -> list[NamedIdentity]:
+        if changed.ref:
+            return [NamedIdentity(changed.ref.type, changed.ref.name)]
+        if changed.named:
+            return [NamedIdentity(*changed.named)]
+        if changed.group:
+            return self._iam.members_of_group(changed.group)
+        return self._iam.holders_of_policy(changed.policy_arn) if changed.policy_arn else []
+
+    def _retire(self, gone: Callable[[IdentityRef], bool]) -> None:
+        for stored in list(self._scores.scores(self._settings.account_id)):
+            if gone(stored.score.identity) and stored.score.scored_at <= self._now:
+                self._scores.put(replace(stored, present=False))

@@ -1,0 +1,109 @@
+"""boto3 clients: made once per warm function on first use, with one configuration, and one translation of errors."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors import ConflictError, DeniedError, DependencyError, InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from types_boto3_config import ConfigServiceClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+
+# Every service that a function calls: the build keeps only these in the artefacts' botocore data.
+AWS_SERVICES = ("config", "dynamodb", "events", "iam", "sns", "sqs", "ssm")
+
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "adaptive", "max_attempts": 6},  # exponential backoff with jitter, bounded
+    user_agent_extra="leastwise",
+)
+
+NOT_FOUND = frozenset({"NoSuchEntity", "NoSuchEntityException", "ResourceNotFoundException", "ParameterNotFound"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+CONFLICT = frozenset(
+    {
+        "ConcurrentModification",
+        "ConcurrentModificationException",
+        "ConditionalCheckFailedException",
+        "EntityAlreadyExists",
+        "EntityTemporarilyUnmodifiable",
+        "TransactionCanceledException",
+        "TransactionConflictException",
+    }
+)
+NEVER = frozenset({"MalformedPolicyDocument", "UnmodifiableEntity", "ValidationError", "ValidationException"})
+
+
+@functools.cache
+def dynamodb() -> "DynamoDBClient":
+    """Client of DynamoDB."""
+    return boto3.client("dynamodb", config=CONFIG)
+
+
+@functools.cache
+def events() -> "EventBridgeClient":
+    """Client of EventBridge."""
+    return boto3.client("events", config=CONFIG)
+
+
+@functools.cache
+def iam() -> "IAMClient":
+    """Client of IAM."""
+    return boto3.client("iam", config=CONFIG)
+
+
+@functools.cache
+def config() -> "ConfigServiceClient":
+    """Client of AWS Config."""
+    return boto3.client("config", config=CONFIG)
+
+
+@functools.cache
+def sns() -> "SNSClient":
+    """Client of SNS."""
+    return boto3.client("sns", config=CONFIG)
+
+
+@functools.cache
+def sqs() -> "SQSClient":
+    """Client of SQS."""
+    return boto3.client("sqs", config=CONFIG)
+
+
+@functools.cache
+def ssm() -> "SSMClient":
+    """Client of Systems Manager."""
+    return boto3.client("ssm", config=CONFIG)
+
+
+@contextmanager
+def aws_errors(call: str) -> Iterator[None]:
+    """Translate what boto3 raises into the project's error tree, once; `call` names what was tried."""
+    try:
+        yield
+    except ClientError as error:
+        raise _translated(call, error) from error
+    except BotoCoreError as error:
+        raise DependencyError(f"{call}: {type(error).__name__}") from error
+
+
+def _translated(call: str, error: ClientError) -> DependencyError | InputError:
+    details = error.response.get("Error", {})
+    code = details.get("Code", "Unknown")
+    message = f"{call}: {code}: {details.get('Message', '')[:200]}"
+    for codes, kind in ((NOT_FOUND, NotFoundError), (DENIED, DeniedError), (CONFLICT, ConflictError)):
+        if code in codes:
+            return kind(message)
+    return InputError(message) if code in NEVER else DependencyError(message)

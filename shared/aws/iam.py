@@ -1,0 +1,186 @@
+"""Reading IAM: identities with every policy in force, the whole account, and service-last-accessed details."""
+
+import random
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.aws.clients import aws_errors
+from shared.errors import DependencyError, InputError, NotFoundError
+from shared.iam.authorization import LISTS, identity_details, merge_pages
+from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+LAST_ACCESSED_DEADLINE_SECONDS = 30.0
+
+
+class NamedIdentity(NamedTuple):
+    """A user or role as IAM's calls name it."""
+
+    type: IdentityType
+    name: str
+
+
+class IamReader:
+    """Reads identities and their policies; every listing to its last page."""
+
+    def __init__(self, client: "IAMClient") -> None:
+        self._client = client
+
+    def account(self, *, now: datetime) -> Iterator[IdentityDetail]:
+        """Every user and role of the account (GetAccountAuthorizationDetails, all pages)."""
+        with aws_errors("GetAccountAuthorizationDetails"):
+            pages = list(self._client.get_paginator("get_account_authorization_details").paginate())
+        return identity_details(merge_pages(pages), read_at=now)
+
+    def identity(self, who: NamedIdentity, *, now: datetime) -> IdentityDetail:
+        """One user or role with every policy in force. Raises NotFoundError when it does not exist (any more)."""
+        with aws_errors(f"reading {who.type} {who.name}"):
+            details = self._user(who.name) if who.type is IdentityType.USER else self._role(who.name)
+        return next(iter(identity_details(details, read_at=now)))
+
+    def verified(self, ref: IdentityRef, *, now: datetime) -> IdentityDetail:
+        """The identity that `ref` means, by unique id: NotFoundError when its name belongs to someone else by now."""
+        detail = self.identity(NamedIdentity(ref.type, ref.name), now=now)
+        if detail.ref.identity_id != ref.identity_id:
+            raise NotFoundError(f"{ref.arn} is {detail.ref.identity_id} by now, not {ref.identity_id}")
+        return detail
+
+    def find(self, identity_id: str, *, now: datetime) -> IdentityDetail:
+        """The identity with this unique id. Raises NotFoundError when there is none."""
+        for detail in self.account(now=now):
+            if detail.ref.identity_id == identity_id:
+                return detail
+        raise NotFoundError(f"no user or role has the id {identity_id}")
+
+    def members_of_group(self, name: str) -> list[NamedIdentity]:
+        """Users of a group; none when the group is gone."""
+        try:
+            with aws_errors(f"GetGroup {name}"):
+                pages = self._client.get_paginator("get_group").paginate(GroupName=name)
+                return [NamedIdentity(IdentityType.USER, user["UserName"]) for page in pages for user in page["Users"]]
+        except NotFoundError:
+            return []
+
+    def holders_of_policy(self, arn: str) -> list[NamedIdentity]:
+        """Users and roles that a managed policy reaches, also through groups or as their boundary."""
+        holders: dict[NamedIdentity, None] = {}
+        try:
+            with aws_errors(f"ListEntitiesForPolicy {arn}"):
+                pages = list(self._client.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn))
+        except NotFoundError:
+            return []
+        for page in pages:
+            for user in page["PolicyUsers"]:
+                holders[NamedIdentity(IdentityType.USER, user["UserName"])] = None
+            for role in page["PolicyRoles"]:
+                holders[NamedIdentity(IdentityType.ROLE, role["RoleName"])] = None
+            for group in page["PolicyGroups"]:
+                holders.update(dict.fromkeys(self.members_of_group(group["GroupName"])))
+        return list(holders)
+
+    def services_last_accessed(self, arn: str) -> dict[str, datetime | None]:
+        """Service namespace -> when the identity last tried to use it (400 days, some hours late), None for never.
+
+        Denied attempts count, so this is a reason to keep, never a proof of use. Raises DependencyError when the
+        asynchronous job fails, takes too long or knows no service at all: no answer is not "nothing used".
+        """
+        with aws_errors(f"GenerateServiceLastAccessedDetails {arn}"):
+            job = self._client.generate_service_last_accessed_details(Arn=arn, Granularity="SERVICE_LEVEL")["JobId"]
+            answers = list(self._last_accessed_pages(job))
+        services = {
+            service["ServiceNamespace"]: service.get("LastAuthenticated")
+            for answer in answers
+            for service in answer["ServicesLastAccessed"]
+        }
+        if not services:
+            raise DependencyError(f"service last accessed details of {arn} are empty")
+        return services
+
+    def _last_accessed_pages(self, job: str) -> Iterator[dict[str, Any]]:
+        deadline = time.monotonic() + LAST_ACCESSED_DEADLINE_SECONDS
+        marker: dict[str, str] = {}
+        pause = 0.1
+        while True:
+            answer: dict[str, Any] = dict(self._client.get_service_last_accessed_details(JobId=job, **marker))  # type: ignore[arg-type]  # Marker only where there is one
+            if answer["JobStatus"] == "FAILED":
+                raise DependencyError(f"service last accessed job failed: {answer.get('Error', {}).get('Code')}")
+            if answer["JobStatus"] == "COMPLETED":
+                yield answer
+                if not answer.get("IsTruncated"):
+                    return
+                marker = {"Marker": answer["Marker"]}
+                continue
+            if time.monotonic() > deadline:
+                raise DependencyError(f"service last accessed job took over {LAST_ACCESSED_DEADLINE_SECONDS:.0f} s")
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 jitter, not a secret
+            pause = min(2 * pause, 2.0)
+
+    def _user(self, name: str) -> dict[str, list[Any]]:
+        details = _empty()
+        user: dict[str, Any] = dict(self._client.get_user(UserName=name)["User"])
+        pages = self._client.get_paginator("list_user_policies").paginate(UserName=name)
+        user["UserPolicyList"] = [
+            self._client.get_user_policy(UserName=name, PolicyName=policy)
+            for page in pages
+            for policy in page["PolicyNames"]
+        ]
+        attached = self._client.get_paginator("list_attached_user_policies").paginate(UserName=name)
+        user["AttachedManagedPolicies"] = [policy for page in attached for policy in page["AttachedPolicies"]]
+        groups = self._client.get_paginator("list_groups_for_user").paginate(UserName=name)
+        user["GroupList"] = [group["GroupName"] for page in groups for group in page["Groups"]]
+        details["UserDetailList"] = [user]
+        details["GroupDetailList"] = [self._group(group) for group in user["GroupList"]]
+        details["Policies"] = self._documents(details)
+        return details
+
+    def _role(self, name: str) -> dict[str, list[Any]]:
+        details = _empty()
+        role: dict[str, Any] = dict(self._client.get_role(RoleName=name)["Role"])
+        pages = self._client.get_paginator("list_role_policies").paginate(RoleName=name)
+        role["RolePolicyList"] = [
+            self._client.get_role_policy(RoleName=name, PolicyName=policy)
+            for page in pages
+            for policy in page["PolicyNames"]
+        ]
+        attached = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        role["AttachedManagedPolicies"] = [policy for page in attached for policy in page["AttachedPolicies"]]
+        details["RoleDetailList"] = [role]
+        details["Policies"] = self._documents(details)
+        return details
+
+    def _group(self, name: str) -> dict[str, Any]:
+        pages = self._client.get_paginator("list_group_policies").paginate(GroupName=name)
+        inline = [
+            self._client.get_group_policy(GroupName=name, PolicyName=policy)
+            for page in pages
+            for policy in page["PolicyNames"]
+        ]
+        attached = self._client.get_paginator("list_attached_group_policies").paginate(GroupName=name)
+        managed = [policy for page in attached for policy in page["AttachedPolicies"]]
+        return {"GroupName": name, "GroupPolicyList": inline, "AttachedManagedPolicies": managed}
+
+    def _documents(self, details: dict[str, list[Any]]) -> list[Any]:
+        """The default version's document of every managed policy that `details` names."""
+        arns: dict[str, None] = {}
+        for holder in (*details["UserDetailList"], *details["RoleDetailList"], *details["GroupDetailList"]):
+            arns.update(dict.fromkeys(policy["PolicyArn"] for policy in holder["AttachedManagedPolicies"]))
+            if boundary := (holder.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"):
+                arns[boundary] = None
+        return [self._policy(arn) for arn in arns]
+
+    def _policy(self, arn: str) -> dict[str, Any]:
+        version = self._client.get_policy(PolicyArn=arn)["Policy"].get("DefaultVersionId")
+        if not version:
+            raise InputError(f"{arn} has no default version")
+        return {
+            "Arn": arn,
+            "PolicyVersionList": [self._client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]],
+        }
+
+
+def _empty() -> dict[str, list[Any]]:
+    return {name: [] for name in LISTS}

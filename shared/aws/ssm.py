@@ -1,0 +1,24 @@
+"""The mode parameter in Systems Manager: how far the remediator may go, and its kill switch."""
+
+from typing import TYPE_CHECKING
+
+from shared.aws.clients import aws_errors
+from shared.errors import SettingsError
+from shared.model.plan import Mode
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
+
+
+def read_mode(client: "SSMClient", parameter: str) -> Mode:
+    """Read the mode, afresh each time: a kill switch that is cached is no kill switch.
+
+    Raises DependencyError when it cannot be read and SettingsError when it is no mode; callers then change nothing.
+    """
+    with aws_errors(f"GetParameter {parameter}"):
+        value = client.get_parameter(Name=parameter)["Parameter"].get("Value", "")
+    try:
+        return Mode(value)
+    except ValueError:
+        modes = ", ".join(Mode)
+        raise SettingsError(f"parameter {parameter}: {value[:40]!r} is not one of {modes}") from None

@@ -1,0 +1,53 @@
+"""The one error tree: what went wrong, and whether trying again can help.
+
+LeastwiseError
+├── InputError              bad input from outside: never retried, ends in the DLQ with its reason
+│   ├── PolicyDocumentError a policy document that IAM would not accept, with path and code
+│   └── SettingsError       a parameter or environment variable that is missing or wrong, by name
+├── DependencyError         AWS or a provider failed or throttled: the message goes back to its queue
+│   ├── NotFoundError       the thing asked for does not exist (any more)
+│   ├── DeniedError         AWS refused the call
+│   └── ConflictError       somebody else wrote first: re-read and decide again
+└── SafetyError             an invariant would break: stop, alarm, never retried blindly
+"""
+
+
+class LeastwiseError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class InputError(LeastwiseError):
+    """Input from outside cannot be used; trying again cannot help."""
+
+
+class PolicyDocumentError(InputError):
+    """A policy document is malformed; `path` says where (JSON path), `code` which rule it broke."""
+
+    def __init__(self, code: str, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message} [{code}]")
+        self.code = code
+        self.path = path
+
+
+class SettingsError(InputError):
+    """A setting is missing or wrong; the message names it."""
+
+
+class DependencyError(LeastwiseError):
+    """A service that we depend on failed; trying again later may help."""
+
+
+class NotFoundError(DependencyError):
+    """What was asked for does not exist (any more)."""
+
+
+class DeniedError(DependencyError):
+    """AWS refused the call: a permission is missing or an organization policy denies it."""
+
+
+class ConflictError(DependencyError):
+    """A conditional write lost: somebody else wrote first."""
+
+
+class SafetyError(LeastwiseError):
+    """Going on would break an invariant of the safety contract; nothing may be changed."""

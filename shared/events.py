@@ -1,0 +1,193 @@
+"""The events that services exchange on the bus `leastwise`: past tense, versioned, ids and digests only.
+
+Events are hints. A consumer re-reads the truth before it acts, so that a lost, late, duplicate, reordered or forged
+event can at worst cause a needless look. `ROUTES` is the one table of who produces and who consumes what; a test holds
+template.yaml and docs/ARCHITECTURE.md to it.
+"""
+
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal, NamedTuple, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.model.identity import IdentityRef
+from shared.model.plan import Compliance, Mode, ReasonCode, Strategy
+from shared.model.score import Band
+
+EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://leastwise.dev/events/1")
+
+
+class Service(StrEnum):
+    """The four services, and the person at the command, who may ask for things too."""
+
+    SCORER = "scorer"
+    EVALUATOR = "evaluator"
+    REMEDIATOR = "remediator"
+    AUDITOR = "auditor"
+    COMMAND = "command"
+
+    @property
+    def source(self) -> str:
+        """EventBridge source of this service's events."""
+        return f"leastwise.{self.value}"
+
+
+def event_id_of(*parts: object) -> str:
+    """Name an event by what it tells, so that telling it twice is the same event: UUID5 of its natural key."""
+    return str(uuid.uuid5(EVENT_NAMESPACE, "/".join(str(part) for part in parts)))
+
+
+class DomainEvent(BaseModel):
+    """What every event carries. Unknown fields are ignored, so that version N reads what N+1 wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    event_id: str = Field(min_length=1, max_length=64)
+    occurred_at: AwareDatetime
+    account_id: str = Field(pattern=r"^\d{12}$")
+
+    @classmethod
+    def type_name(cls) -> str:
+        """EventBridge detail-type of this event."""
+        return cls.__name__
+
+
+class IdentityEvent(DomainEvent):
+    """An event about one identity."""
+
+    identity: IdentityRef
+
+    @classmethod
+    def about(cls, identity: IdentityRef, *key: object, occurred_at: AwareDatetime, **fields: object) -> Self:
+        """Build the event; `key` is its natural key within (type, identity)."""
+        return cls.model_validate(
+            {
+                "event_id": event_id_of(cls.type_name(), identity.account_id, identity.identity_id, *key),
+                "occurred_at": occurred_at,
+                "account_id": identity.account_id,
+                "identity": identity,
+                **fields,
+            }
+        )
+
+
+class ScoreRequested(IdentityEvent):
+    """Somebody needs a fresh score of this identity; `reason` says who and why."""
+
+    reason: str
+
+
+class IdentityScored(IdentityEvent):
+    """The score of an identity changed. `score_version` counts its scores; `top` names the worst unused permissions."""
+
+    score_version: int
+    pci: float
+    previous_pci: float | None = None
+    band: Band
+    granted: int
+    used: int
+    unused: int
+    unobservable: int
+    observed_days: int
+    top: tuple[str, ...] = ()
+
+
+class AccountScored(DomainEvent):
+    """A sweep over the whole account ended. `sweep_found` counts identities whose change no event had told."""
+
+    pci: float
+    identities: int
+    excluded: int
+    by_band: dict[Band, int]
+    sweep_found: int
+
+
+class IdentityEvaluated(IdentityEvent):
+    """The verdict on an identity. `repeated` marks a standing verdict that is told again after a sweep."""
+
+    compliance: Compliance
+    pci: float
+    threshold: float
+    annotation: str
+    repeated: bool = False
+
+
+class PlanEvent(IdentityEvent):
+    """An event about one plan of one identity."""
+
+    plan_id: str
+    strategy: Strategy
+
+
+class PlanProposed(PlanEvent):
+    """A proven plan exists. In mode `approve` it waits for a person until `expires_at`."""
+
+    mode: Mode
+    removes: int
+    keeps: int
+    pci_before: float
+    pci_after: float
+    expires_at: AwareDatetime
+
+
+class PolicyApplied(PlanEvent):
+    """A plan was applied and verified in IAM. `removed_top` names some of what was taken away."""
+
+    trigger: str
+    removes: int
+    keeps: int
+    pci_before: float
+    pci_after: float
+    policy_arns: tuple[str, ...]
+    removed_top: tuple[str, ...] = ()
+
+
+class PolicyRolledBack(PlanEvent):
+    """An identity has exactly the permissions again that the plan's snapshot recorded."""
+
+    code: ReasonCode
+    message: str
+
+
+class RemediationSkipped(IdentityEvent):
+    """Nothing was changed, for this catalogued reason."""
+
+    code: ReasonCode
+    message: str
+    plan_id: str | None = None
+
+
+class RemediationFailed(PlanEvent):
+    """A change could neither be completed nor taken back by itself: a person must look."""
+
+    code: ReasonCode
+    message: str
+
+
+class Route(NamedTuple):
+    """Who tells an event, and who listens."""
+
+    producers: frozenset[Service]
+    consumers: frozenset[Service]
+
+
+def _route(producers: set[Service], consumers: set[Service]) -> Route:
+    return Route(frozenset(producers), frozenset(consumers | {Service.AUDITOR}))
+
+
+ROUTES: Mapping[type[DomainEvent], Route] = {
+    ScoreRequested: _route({Service.EVALUATOR, Service.COMMAND}, {Service.SCORER}),
+    IdentityScored: _route({Service.SCORER}, {Service.EVALUATOR}),
+    AccountScored: _route({Service.SCORER}, {Service.EVALUATOR}),
+    IdentityEvaluated: _route({Service.EVALUATOR}, {Service.REMEDIATOR}),
+    PlanProposed: _route({Service.REMEDIATOR}, set()),
+    PolicyApplied: _route({Service.REMEDIATOR}, {Service.SCORER}),
+    PolicyRolledBack: _route({Service.REMEDIATOR}, {Service.SCORER}),
+    RemediationSkipped: _route({Service.REMEDIATOR}, set()),
+    RemediationFailed: _route({Service.REMEDIATOR}, set()),
+}
+
+EVENT_TYPES: Mapping[str, type[DomainEvent]] = {event.type_name(): event for event in ROUTES}

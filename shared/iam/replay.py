@@ -1,0 +1,91 @@
+"""Replay: every recorded use that the old policies allowed must still be allowed by the new ones.
+
+A use is replayed without its context (addresses, tags, MFA), which the ledger doesn't keep. So a use holds only if
+every old statement that may have allowed it has a counterpart among the new ones under the same conditions or none.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shared.iam import actions, scopes
+from shared.iam.catalogue import Catalogue
+from shared.iam.compare import covers_statement, same_or_weaker_condition
+from shared.iam.policy import Effect, Statement, parse_document
+
+
+class Use(NamedTuple):
+    """One recorded use that AWS let pass; `resource` is an ARN, or None where the record named none."""
+
+    action: str
+    resource: str | None = None
+
+
+class ReplayResult(NamedTuple):
+    """Outcome of a replay: `held` if no use of the `replayed` ones was `lost`.
+
+    `outside` are uses that no old statement explains: something else allowed them (a resource policy, for instance),
+    and still does.
+    """
+
+    held: bool
+    replayed: int
+    lost: tuple[Use, ...]
+    outside: tuple[Use, ...]
+
+
+def replay(
+    uses: Iterable[Use], old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], catalogue: Catalogue
+) -> ReplayResult:
+    """Replay recorded uses of an identity under the new policy documents instead of the old ones.
+
+    Raises PolicyDocumentError on an unreadable document of either side.
+    """
+    before, after = _statements(old), _statements(new)
+    old_denies = [deny for deny in before if deny.effect is Effect.DENY]
+    added = [deny for deny in after if deny.effect is Effect.DENY and not _is_repeated(deny, old_denies)]
+    replayed = 0
+    lost: list[Use] = []
+    outside: list[Use] = []
+    for use in uses:
+        request = Use(use.action.lower(), use.resource)
+        explaining = [one for one in before if one.effect is Effect.ALLOW and _may_match(one, request)]
+        if not explaining:
+            outside.append(use)
+            continue
+        replayed += 1
+        denied = any(_may_match(deny, request) for deny in added)
+        if denied or not all(_has_counterpart(one, after, request) for one in explaining):
+            lost.append(_named(use, catalogue))
+    return ReplayResult(not lost, replayed, tuple(lost), tuple(_named(use, catalogue) for use in outside))
+
+
+def _named(use: Use, catalogue: Catalogue) -> Use:
+    return use._replace(action=catalogue.name(use.action))
+
+
+def _statements(documents: Iterable[Mapping[str, Any]]) -> list[Statement]:
+    return [statement for document in documents for statement in parse_document(document)]
+
+
+def _is_repeated(deny: Statement, old_denies: Iterable[Statement]) -> bool:
+    return any(covers_statement(old, deny) for old in old_denies)
+
+
+def _may_match(statement: Statement, use: Use) -> bool:
+    if not actions.admits(statement, use.action):
+        return False
+    return use.resource is None or scopes.might_reach(statement, use.resource)
+
+
+def _has_counterpart(explaining: Statement, after: Iterable[Statement], use: Use) -> bool:
+    """Whether a new Allow surely lets a use pass wherever the old statement did."""
+    return any(
+        one.effect is Effect.ALLOW
+        and actions.admits(one, use.action)
+        and same_or_weaker_condition(one, explaining)
+        and (
+            scopes.covers_scope(one, explaining)
+            or (use.resource is not None and scopes.surely_reaches(one, use.resource))
+        )
+        for one in after
+    )

@@ -1,0 +1,23 @@
+"""The edge where the shipped IAM knowledge is read from its files: once per process, for every pure module."""
+
+import functools
+import gzip
+import json
+from pathlib import Path
+
+from shared.iam.catalogue import Catalogue
+from shared.pci.risk import RiskTable
+
+DATA = Path(__file__).parent / "iam" / "data"
+
+
+@functools.cache
+def load_catalogue() -> Catalogue:
+    """Load the catalogue of IAM actions (about 23,000; 40 ms)."""
+    return Catalogue(json.loads(gzip.decompress((DATA / "catalogue.json.gz").read_bytes())))
+
+
+@functools.cache
+def load_risk() -> RiskTable:
+    """Load the table of what each action could do in the wrong hands."""
+    return RiskTable(json.loads((DATA / "risk.json").read_text(encoding="utf-8")), load_catalogue())

@@ -1,0 +1,115 @@
+"""The Privilege Creep Index (PCI) of an identity and of the account."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.model.identity import IdentityRef
+
+
+class RiskClass(StrEnum):
+    """What an unused permission could do, from worst to harmless."""
+
+    ESCALATION = "escalation"
+    CREDENTIAL_EXPOSURE = "credential_exposure"
+    RESOURCE_EXPOSURE = "resource_exposure"
+    DATA_ACCESS = "data_access"
+    DESTRUCTIVE = "destructive"
+    WRITE = "write"
+    TAGGING = "tagging"
+    READ = "read"
+    LIST = "list"
+
+
+class Band(StrEnum):
+    """PCI in words: low 0-33, medium 34-67, high 68-100."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @classmethod
+    def of(cls, pci: float) -> "Band":
+        """Band of a PCI, by its rounded value as people see it."""
+        shown = round(pci)
+        return cls.LOW if shown <= 33 else cls.MEDIUM if shown <= 67 else cls.HIGH  # noqa: PLR2004 the bands themselves
+
+
+class Contribution(BaseModel):
+    """How much one class or one escalation path adds: chance of damage s ∈ [0, 1], with examples of why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    risk: RiskClass
+    chance: float = Field(ge=0, le=1)
+    unused: int
+    examples: tuple[str, ...] = ()
+    path: str | None = None  # id of a completed escalation path
+
+
+class CoverageSummary(BaseModel):
+    """What a score or a plan rests on, in numbers that people can judge."""
+
+    model_config = ConfigDict(frozen=True)
+
+    window_days: int
+    observed_days: int
+    regions: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
+    data_events: bool = False
+    last_accessed: bool = False
+    reach: str = "pattern"  # or "inventory"
+
+
+class Score(BaseModel):
+    """The PCI of one identity at one time, with everything that is needed to redo it by hand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: IdentityRef
+    pci: float = Field(ge=0, le=100)
+    model_version: str
+    catalogue_version: str
+    scored_at: AwareDatetime
+    granted: int
+    used: int
+    unused: int
+    unobservable: int
+    reach: float = Field(ge=0, le=1)
+    contributions: tuple[Contribution, ...] = ()
+    coverage: CoverageSummary
+    exempt: str | None = None  # why it is left out of the account's score and of verdicts
+
+    @property
+    def band(self) -> Band:
+        """Low, medium or high."""
+        return Band.of(self.pci)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScore:
+    """The current score of an identity.
+
+    `announced` is the digest of the last score that was published and `announcements` counts them, so that a crash
+    between storing and publishing is made good on the next try. `present` is False once the identity was deleted.
+    """
+
+    score: Score
+    version: int = 0
+    announced: str | None = None
+    announcements: int = 0
+    present: bool = True
+
+
+class AccountScore(BaseModel):
+    """Root mean square of the PCI of every scored identity of an account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account_id: str
+    pci: float = Field(ge=0, le=100)
+    identities: int
+    excluded: int
+    by_band: dict[Band, int]
+    scored_at: AwareDatetime

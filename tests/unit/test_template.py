@@ -1,0 +1,545 @@
+"""Holds template.yaml and its nested templates to the events table, the safety contract and the functions' settings."""
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.build.template import ROOT, environment_of, functions_of, handler_of, load_template, resources_of
+from shared.events import EVENT_TYPES, ROUTES, Service
+from shared.settings import PREFIX, Settings
+
+Resource = dict[str, Any]
+
+TEMPLATE = load_template()
+DATA = load_template(ROOT / "infra" / "sam" / "data.yaml")
+MONITORING = load_template(ROOT / "infra" / "sam" / "monitoring.yaml")
+RESOURCES: dict[str, Resource] = TEMPLATE["Resources"]
+FUNCTIONS = functions_of(TEMPLATE)
+RULES = resources_of(TEMPLATE, "AWS::Events::Rule")
+QUEUES = resources_of(TEMPLATE, "AWS::SQS::Queue")
+TABLES = resources_of(DATA, "AWS::DynamoDB::Table")
+WORK_QUEUES = sorted(name for name in QUEUES if not name.endswith("DeadLetterQueue"))
+DEAD_LETTER_QUEUES = sorted(set(QUEUES) - set(WORK_QUEUES))
+
+DAY_SECONDS = 86_400
+ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
+
+# The queue that each service consumes, and the rule of our bus that fills it.
+CONSUMERS = {
+    Service.SCORER: ("ScorerEventsRule", "ScoreQueue"),
+    Service.EVALUATOR: ("EvaluatorEventsRule", "EvaluatorQueue"),
+    Service.REMEDIATOR: ("RemediatorEventsRule", "RemediationQueue"),
+    Service.AUDITOR: ("AuditorEventsRule", "AuditQueue"),
+}
+
+# Settings class of each function: module and name. Its fields are the function's LEASTWISE_ variables, exactly.
+SETTINGS: dict[str, tuple[str, str]] = {
+    "UsageFunction": ("services.scorer.settings", "UsageSettings"),
+    "ScoreFunction": ("services.scorer.settings", "ScoreSettings"),
+    "SweepFunction": ("services.scorer.settings", "ScoreSettings"),
+    "ConfigRuleFunction": ("services.evaluator.settings", "VerdictSettings"),
+    "EvaluateFunction": ("services.evaluator.settings", "EvaluateSettings"),
+    "RemediateFunction": ("services.remediator.settings", "RemediationSettings"),
+    "RemediationRequestFunction": ("services.remediator.settings", "RemediationSettings"),
+    "AuditFunction": ("services.auditor.settings", "AuditSettings"),
+}
+
+BOUNDARY_ACTIONS = {
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutUserPermissionsBoundary",
+}
+# Known ways to escalate (safety contract, section 5): the remediator must be refused each of them, always.
+NEVER = {
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreateLoginProfile",
+    "iam:CreateRole",
+    "iam:CreateUser",
+    "iam:PassRole",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPolicy",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def attribute(resource: str, name: str = "Arn") -> Resource:
+    return {"Fn::GetAtt": [resource, name]}
+
+
+def referred(value: Any) -> str:
+    """Logical id that a Ref or GetAtt names."""
+    reference = value.get("Ref") or value["Fn::GetAtt"][0]
+    assert isinstance(reference, str)
+    return reference
+
+
+def unconditional(values: list[Any]) -> list[Any]:
+    """List entries with each `!If [condition, value, NoValue]` replaced by its value."""
+    return [value["Fn::If"][1] if "Fn::If" in value else value for value in values]
+
+
+def statements_of(document: Resource) -> list[Resource]:
+    return unconditional(document["Statement"])
+
+
+def role_statements(role: str) -> list[Resource]:
+    """Every statement in force for a role: its own and those of the stack's managed policies attached to it."""
+    properties = RESOURCES[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    documents += [
+        RESOURCES[referred(arn)]["Properties"]["PolicyDocument"] for arn in properties.get("ManagedPolicyArns", [])
+    ]
+    return [statement for document in documents for statement in statements_of(document)]
+
+
+def function_statements(function: str) -> list[Resource]:
+    return role_statements(referred(FUNCTIONS[function]["Properties"]["Role"]))
+
+
+def allowed_actions(function: str) -> set[str]:
+    return {a for s in function_statements(function) if s["Effect"] == "Allow" for a in as_list(s["Action"])}
+
+
+def all_policy_documents() -> Iterator[tuple[str, Resource]]:
+    for name, resource in RESOURCES.items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            yield name, properties["PolicyDocument"]
+        for policy in properties.get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []:
+            yield name, policy["PolicyDocument"]
+
+
+def queue_event_of(function: str) -> Resource | None:
+    events = FUNCTIONS[function]["Properties"].get("Events", {})
+    return next((event["Properties"] for event in events.values() if event["Type"] == "SQS"), None)
+
+
+def consumer_of(queue: str) -> str:
+    owners = [name for name in FUNCTIONS if (event := queue_event_of(name)) and referred(event["Queue"]) == queue]
+    assert len(owners) == 1, f"{queue} must have exactly one consumer"
+    return owners[0]
+
+
+def service_of(function: str) -> Service:
+    return Service(handler_of(TEMPLATE, function)[0].split(".")[1])
+
+
+def rules_into(queue: str) -> set[str]:
+    return {name for name, rule in RULES.items() for t in rule["Properties"]["Targets"] if referred(t["Arn"]) == queue}
+
+
+# ---- events
+
+
+@pytest.mark.parametrize("service", CONSUMERS, ids=str)
+def test_given_the_routes_when_a_service_consumes_then_its_rule_matches_exactly_those_events(service: Service) -> None:
+    rule, queue = CONSUMERS[service]
+    pattern = RULES[rule]["Properties"]["EventPattern"]
+    consumed = {event for event, route in ROUTES.items() if service in route.consumers}
+    producers = {producer.source for event in consumed for producer in ROUTES[event].producers}
+
+    assert sorted(pattern["detail-type"]) == sorted(event.type_name() for event in consumed)
+    assert sorted(pattern["source"]) == sorted(producers)
+    assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == [queue]
+    assert service_of(consumer_of(queue)) is service
+
+
+def test_given_our_bus_when_its_rules_are_listed_then_there_is_one_for_each_consumer_and_no_other() -> None:
+    on_our_bus = {name for name, rule in RULES.items() if "EventBusName" in rule["Properties"]}
+    assert on_our_bus == {rule for rule, _ in CONSUMERS.values()}
+    assert all(RULES[rule]["Properties"]["EventBusName"] == {"Ref": "EventBus"} for rule in on_our_bus)
+
+
+def test_given_the_auditor_when_events_are_published_then_it_hears_every_type() -> None:
+    assert set(RULES["AuditorEventsRule"]["Properties"]["EventPattern"]["detail-type"]) == set(EVENT_TYPES)
+
+
+def test_given_the_routes_when_a_function_may_publish_then_only_as_its_own_service_which_is_a_producer() -> None:
+    producers = {producer for route in ROUTES.values() for producer in route.producers} - {Service.COMMAND}
+    publishing = set()
+    for function in FUNCTIONS:
+        for statement in function_statements(function):
+            if statement["Effect"] == "Allow" and "events:PutEvents" in as_list(statement["Action"]):
+                assert statement["Resource"] == attribute("EventBus")
+                assert statement["Condition"] == {"StringEquals": {"events:source": service_of(function).source}}
+                publishing.add(service_of(function))
+    assert publishing == producers
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_given_a_rule_when_it_matches_then_source_and_account_are_pinned_and_undelivered_events_are_kept(
+    rule: str,
+) -> None:
+    properties = RULES[rule]["Properties"]
+    if "EventPattern" in properties:
+        assert properties["EventPattern"]["account"] == [{"Ref": "AWS::AccountId"}]
+        assert properties["EventPattern"]["source"]
+        assert properties["EventPattern"]["detail-type"]
+    for target in properties["Targets"]:
+        assert target["DeadLetterConfig"] == {"Arn": attribute("RuleDeadLetterQueue")}
+        assert set(target["RetryPolicy"]) == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+
+
+def test_given_rule_states_when_cloudtrail_delivers_then_reads_reach_the_ledger_and_no_rule_is_off() -> None:
+    states = {name: rule["Properties"]["State"] for name, rule in RULES.items()}
+    with_reads = {name for name, state in states.items() if state == ALL_EVENTS}
+    assert with_reads == {"ManagementEventsRule", "IamChangesRule"}
+    assert {state for name, state in states.items() if name not in with_reads} == {"ENABLED"}
+    assert all("EventBusName" not in RULES[name]["Properties"] for name in with_reads)
+
+
+def test_given_failed_iam_calls_when_they_are_logged_then_they_are_no_change() -> None:
+    detail = RULES["IamChangesRule"]["Properties"]["EventPattern"]["detail"]
+    assert detail["errorCode"] == [{"exists": False}]
+    assert detail["eventSource"] == ["iam.amazonaws.com"]
+    prefixes = [entry["prefix"] for entry in detail["eventName"]]
+    assert not [prefix for prefix in prefixes if re.match("Get|List|Generate|Simulate", prefix)]
+
+
+# ---- queues
+
+
+@pytest.mark.parametrize("queue", WORK_QUEUES)
+def test_given_a_work_queue_when_messages_fail_then_they_outlive_it_in_its_own_dead_letter_queue(queue: str) -> None:
+    properties = QUEUES[queue]["Properties"]
+    dead_letters = f"{queue.removesuffix('Queue')}DeadLetterQueue"
+    assert properties["RedrivePolicy"] == {"deadLetterTargetArn": attribute(dead_letters), "maxReceiveCount": 5}
+    assert properties["MessageRetentionPeriod"] == 4 * DAY_SECONDS
+    assert QUEUES[dead_letters]["Properties"]["MessageRetentionPeriod"] == 14 * DAY_SECONDS
+
+    allowed = QUEUES[dead_letters]["Properties"]["RedriveAllowPolicy"]
+    name = properties["QueueName"]["Fn::Sub"]
+    assert allowed["redrivePermission"] == "byQueue"
+    (source,) = allowed["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(f":{name}")
+
+
+@pytest.mark.parametrize("queue", WORK_QUEUES)
+def test_given_a_consumer_when_it_works_at_its_slowest_then_its_messages_stay_invisible(queue: str) -> None:
+    function = consumer_of(queue)
+    event = queue_event_of(function)
+    assert event is not None
+    window = event.get("MaximumBatchingWindowInSeconds", 0)
+    timeout = FUNCTIONS[function]["Properties"]["Timeout"]
+    assert QUEUES[queue]["Properties"]["VisibilityTimeout"] >= 6 * timeout + window
+    assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert 2 <= event["ScalingConfig"]["MaximumConcurrency"] <= 5
+    assert {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"} <= allowed_actions(function)
+
+
+@pytest.mark.parametrize("queue", sorted(QUEUES))
+def test_given_a_queue_when_someone_speaks_to_it_then_only_over_tls_and_only_its_own_rules_may_send(queue: str) -> None:
+    assert QUEUES[queue]["Properties"]["SqsManagedSseEnabled"] is True
+    policies = [
+        resource["Properties"]["PolicyDocument"]
+        for resource in resources_of(TEMPLATE, "AWS::SQS::QueuePolicy").values()
+        if {"Ref": queue} in resource["Properties"]["Queues"]
+    ]
+    assert len(policies) == 1, "a second policy would replace the first"
+    statements = statements_of(policies[0])
+    denies = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert [(deny["Principal"], deny["Action"], deny["Condition"]) for deny in denies] == [("*", "sqs:*", TLS_ONLY)]
+
+    senders: set[str] = set()
+    for statement in statements:
+        if statement["Effect"] == "Allow":
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+            assert statement["Action"] == "sqs:SendMessage"
+            assert set(statement["Condition"]) == {"ArnEquals"}
+            senders |= {referred(arn) for arn in unconditional(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
+    assert senders == (set(RULES) if queue == "RuleDeadLetterQueue" else rules_into(queue))
+
+
+# ---- permissions
+
+
+@pytest.mark.parametrize(("owner", "document"), list(all_policy_documents()))
+def test_given_a_policy_when_it_allows_then_actions_are_named_and_stars_are_unavoidable(
+    owner: str, document: Resource
+) -> None:
+    for statement in statements_of(document):
+        assert "NotAction" not in statement
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], owner
+        if statement["Effect"] == "Allow" and statement["Resource"] == "*":
+            assert set(as_list(statement["Action"])) <= {
+                "config:PutEvaluations",
+                "iam:GetAccountAuthorizationDetails",
+                "iam:GetAccountSummary",
+                "iam:GetServiceLastAccessedDetails",
+                "xray:PutTelemetryRecords",
+                "xray:PutTraceSegments",
+            }, "these know no narrower resource; others do"
+
+
+def test_given_the_roles_when_they_are_listed_then_each_function_has_its_own_under_the_protected_path() -> None:
+    roles = resources_of(TEMPLATE, "AWS::IAM::Role")
+    used = [referred(function["Properties"]["Role"]) for function in FUNCTIONS.values()]
+    assert len(set(used)) == len(used)
+    assert set(used) | {"AutomationRole"} == set(roles)
+    assert all(role["Properties"]["Path"] == "/leastwise/" for role in roles.values())
+    assert "arn:aws:iam::aws:policy" not in json.dumps(RESOURCES)
+    assert not re.search(r"(Administrator|ReadOnly|FullAccess|PowerUser)", json.dumps(RESOURCES))
+    attached = [arn for role in roles.values() for arn in role["Properties"].get("ManagedPolicyArns", [])]
+    assert {RESOURCES[referred(arn)]["Type"] for arn in attached} == {"AWS::IAM::ManagedPolicy"}
+
+
+def test_given_our_managed_policies_when_the_remediator_deletes_under_its_path_then_they_are_outside() -> None:
+    for policy in resources_of(TEMPLATE, "AWS::IAM::ManagedPolicy").values():
+        assert not {"Path", "ManagedPolicyName"} & set(policy["Properties"])
+
+
+def test_given_iam_when_functions_may_write_to_it_then_only_the_remediator() -> None:
+    writers = {
+        name for name in FUNCTIONS if any(re.match(r"iam:(?!Get|List|Generate)", a) for a in allowed_actions(name))
+    }
+    assert writers == {"RemediateFunction", "RemediationRequestFunction"}
+
+
+@pytest.mark.parametrize("function", ["RemediateFunction", "RemediationRequestFunction"])
+def test_given_the_remediator_when_it_writes_to_iam_then_only_boundaries_and_policies_of_its_own(function: str) -> None:
+    own = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/leastwise/*"}
+    writes = {}
+    for statement in function_statements(function):
+        for action in as_list(statement["Action"]) if statement["Effect"] == "Allow" else []:
+            if re.match(r"iam:(?!Get|List|Generate)", action):
+                assert action not in writes, "one statement decides on each write"
+                writes[action] = statement
+    assert set(writes) == BOUNDARY_ACTIONS | {"iam:CreatePolicy", "iam:DeletePolicy", "iam:TagPolicy"}
+    for action in BOUNDARY_ACTIONS:
+        assert writes[action]["Condition"] == {"ArnLike": {"iam:PermissionsBoundary": own}}
+    for action in ("iam:CreatePolicy", "iam:TagPolicy", "iam:DeletePolicy"):
+        assert writes[action]["Resource"] == own
+    assert writes["iam:CreatePolicy"]["Condition"]["Null"] == {"aws:RequestTag/leastwise:plan": "false"}
+
+
+@pytest.mark.parametrize("function", ["RemediateFunction", "RemediationRequestFunction"])
+def test_given_the_remediator_when_it_is_refused_then_escalation_protected_exempt_and_foreign_are(
+    function: str,
+) -> None:
+    denies = {s["Sid"]: s for s in function_statements(function) if s["Effect"] == "Deny"}
+    assert denies["NeverEscalate"]["Resource"] == "*"
+    assert set(denies["NeverEscalate"]["Action"]) >= NEVER
+    assert "Condition" not in denies["NeverEscalate"]
+
+    protected = denies["NeverProtectedIdentities"]
+    assert set(protected["Action"]) == BOUNDARY_ACTIONS
+    assert "Condition" not in protected
+    assert {arn["Fn::Sub"].rpartition(":")[2] for arn in protected["Resource"]} == {
+        "role/aws-reserved/*",
+        "role/aws-service-role/*",
+        "role/leastwise/*",
+        "user/breakglass/*",
+    }
+    exempt = denies["NeverExemptIdentities"]
+    assert set(exempt["Action"]) == BOUNDARY_ACTIONS
+    assert exempt["Condition"] == {"StringEqualsIgnoreCase": {"iam:ResourceTag/leastwise:exempt": "true"}}
+
+    assert set(denies["NeverBoundariesOfOthers"]["Action"]) == BOUNDARY_ACTIONS
+    assert set(denies["NeverBoundariesOfOthers"]["Condition"]) == {"ArnNotLike"}
+    assert {"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"} <= set(denies["NeverPoliciesOfOthers"]["Action"])
+    assert denies["NeverPoliciesOfOthers"]["NotResource"]["Fn::Sub"].endswith(":policy/leastwise/*")
+
+
+def test_given_the_longest_stack_when_the_remediation_policy_is_rendered_then_iam_accepts_its_size() -> None:
+    document = RESOURCES["RemediationPolicy"]["Properties"]["PolicyDocument"]
+    rendered = re.sub(r'\{"Fn::(Sub|GetAtt)":', "", json.dumps(document, separators=(",", ":")))
+    longest_arn = {"${AWS::Partition}": "aws-us-gov", "${AWS::AccountId}": "1" * 12, "${AWS::Region}": "us-gov-west-1"}
+    for variable, value in longest_arn.items():
+        rendered = rendered.replace(variable, value)
+    references = json.dumps(document).count("Fn::GetAtt")
+    assert len(rendered) + references * 160 <= 6_144
+
+
+def test_given_the_audit_trail_when_functions_write_to_it_then_only_the_auditor_and_only_by_adding() -> None:
+    holders = {name for name in FUNCTIONS if "AuditTableArn" in json.dumps(function_statements(name))}
+    assert holders == {"AuditFunction"}
+    denied = {a for s in function_statements("AuditFunction") if s["Effect"] == "Deny" for a in s["Action"]}
+    assert {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} <= denied
+
+
+def test_given_the_tables_when_functions_hold_them_then_nobody_may_delete_or_update_items() -> None:
+    for function in FUNCTIONS:
+        written = {action for action in allowed_actions(function) if action.startswith("dynamodb:")}
+        assert written <= {f"dynamodb:{call}" for call in ("BatchGetItem", "GetItem", "PutItem", "Query")}
+
+
+def test_given_the_ssm_document_when_it_runs_then_its_role_can_only_ask_the_remediator() -> None:
+    statements = role_statements("AutomationRole")
+    assert [(s["Action"], s["Resource"]) for s in statements] == [
+        ("lambda:InvokeFunction", attribute("RemediationRequestFunction"))
+    ]
+    trust = RESOURCES["AutomationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in trust] == [{"Service": "ssm.amazonaws.com"}]
+    assert trust[0]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    content = RESOURCES["RemediationDocument"]["Properties"]["Content"]
+    step = content["mainSteps"][0]
+    assert step["onFailure"] == "Abort"
+    assert step["timeoutSeconds"] <= 300, "the most that this action allows"
+    assert step["inputs"]["InputPayload"]["resource_id"] == "{{ ResourceId }}"
+
+
+def test_given_services_that_invoke_when_they_are_permitted_then_each_is_pinned_to_us() -> None:
+    for permission in resources_of(TEMPLATE, "AWS::Lambda::Permission").values():
+        properties = permission["Properties"]
+        assert (
+            properties.get("SourceAccount") == {"Ref": "AWS::AccountId"} or referred(properties["SourceArn"]) in RULES
+        )
+
+
+# ---- functions
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_given_a_function_when_it_is_deployed_then_it_is_built_traced_and_its_log_is_its_own(function: str) -> None:
+    body = FUNCTIONS[function]
+    properties = TEMPLATE["Globals"]["Function"] | body["Properties"]
+    assert body["Metadata"] == {"BuildMethod": "makefile"}
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == [{"Ref": "Architecture"}]
+    assert properties["Tracing"] == "Active"
+    assert properties["MemorySize"] >= 512
+    assert 0 < properties["Timeout"] <= 900
+    group = referred(properties["LoggingConfig"]["LogGroup"])
+    assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    logs = [s for s in function_statements(function) if any(a.startswith("logs:") for a in as_list(s["Action"]))]
+    assert [statement["Resource"] for statement in logs] == [attribute(group)]
+    assert environment_of(TEMPLATE, function)["POWERTOOLS_SERVICE_NAME"] == service_of(function).value
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_given_settings_when_a_function_starts_then_its_variables_are_exactly_their_fields(function: str) -> None:
+    module, name = SETTINGS[function]
+    settings = getattr(importlib.import_module(module), name)
+    assert issubclass(settings, Settings)
+    variables = {name for name in environment_of(TEMPLATE, function) if name.startswith(PREFIX)}
+    assert variables == {f"{PREFIX}{field.upper()}" for field in settings.model_fields}
+
+
+# ---- data, AWS Config, monitoring
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_given_a_table_when_the_stack_goes_then_its_data_stays(table: str) -> None:
+    body = TABLES[table]
+    assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain"
+    properties = body["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
+
+
+def test_given_the_retention_when_the_window_is_as_long_as_allowed_then_nothing_in_it_was_forgotten() -> None:
+    parameters = TEMPLATE["Parameters"]
+    assert parameters["LedgerRetentionDays"]["MinValue"] > parameters["WindowDays"]["MaxValue"]
+    assert TABLES["UsageTable"]["Properties"]["TimeToLiveSpecification"]["Enabled"] is True
+    assert [name for name in TABLES if "TimeToLiveSpecification" in TABLES[name]["Properties"]] == ["UsageTable"]
+
+
+def test_given_no_aws_config_when_the_stack_is_deployed_then_nothing_of_it_exists_or_is_referred_to() -> None:
+    conditional = {name for name, body in RESOURCES.items() if body.get("Condition") == "ConfigEnabled"}
+    config_types = {name for name, body in RESOURCES.items() if body["Type"].startswith("AWS::Config::")}
+    of_config = {
+        name for name, r in RULES.items() if r["Properties"].get("EventPattern", {}).get("source") == ["aws.config"]
+    }
+    assert config_types | of_config <= conditional
+    assert "ConfigRuleFunction" in conditional
+    assert not conditional & references_without_condition()
+
+
+def references_without_condition() -> set[str]:
+    """Logical ids referred to where the condition ConfigEnabled doesn't hold."""
+    found: set[str] = set()
+
+    def visit(value: Any) -> None:
+        if isinstance(value, list):
+            for item in value:
+                visit(item)
+        elif isinstance(value, dict):
+            if value.get("Fn::If", [None])[0] == "ConfigEnabled":
+                visit(value["Fn::If"][2])
+            elif value.get("Condition") == "ConfigEnabled":
+                return
+            elif "Ref" in value:
+                found.add(value["Ref"])
+            elif "Fn::GetAtt" in value:
+                found.add(value["Fn::GetAtt"][0])
+            else:
+                for item in value.values():
+                    visit(item)
+
+    visit(RESOURCES)
+    visit(TEMPLATE["Outputs"])
+    return found
+
+
+def test_given_verdicts_when_aws_config_is_on_then_each_reaches_the_remediator_once() -> None:
+    detail = RULES["RemediatorEventsRule"]["Properties"]["EventPattern"]["detail"]
+    assert detail == {"Fn::If": ["ConfigEnabled", {"repeated": [True]}, {"Ref": "AWS::NoValue"}]}
+    compliance = RULES["ComplianceChangeRule"]["Properties"]["EventPattern"]["detail"]
+    assert compliance == {"configRuleName": [{"Ref": "ConfigRule"}]}
+
+
+def test_given_the_config_rule_when_an_identity_changes_or_a_day_passes_then_it_is_asked() -> None:
+    rule = RESOURCES["ConfigRule"]["Properties"]
+    assert rule["Scope"] == {"ComplianceResourceTypes": ["AWS::IAM::User", "AWS::IAM::Role"]}
+    assert {detail["MessageType"] for detail in rule["Source"]["SourceDetails"]} == {
+        "ConfigurationItemChangeNotification",
+        "OversizedConfigurationItemChangeNotification",
+        "ScheduledNotification",
+    }
+    assert RESOURCES["RemediationConfiguration"]["Properties"]["Automatic"] is False
+
+
+def test_given_a_fresh_stack_when_nobody_chose_a_mode_then_it_only_observes() -> None:
+    mode = TEMPLATE["Parameters"]["Mode"]
+    assert mode["Default"] == "observe"
+    assert all(
+        re.match(RESOURCES["ModeParameter"]["Properties"]["AllowedPattern"], value) for value in mode["AllowedValues"]
+    )
+
+
+def test_given_the_parameters_when_a_person_deploys_then_each_is_explained_bounded_and_grouped() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    for name, parameter in TEMPLATE["Parameters"].items():
+        assert parameter["Description"], name
+        assert parameter["ConstraintDescription"], name
+        assert {"AllowedValues", "AllowedPattern", "MinValue"} & set(parameter), name
+
+
+@pytest.mark.parametrize(
+    ("watched", "dimension"),
+    [(queue, "QueueName") for queue in DEAD_LETTER_QUEUES] + [(name, "FunctionName") for name in sorted(FUNCTIONS)],
+)
+def test_given_a_failure_when_it_stays_then_an_alarm_tells_the_team_what_to_do(watched: str, dimension: str) -> None:
+    parameter = f"{watched}Name"
+    passed = RESOURCES["Monitoring"]["Properties"]["Parameters"][parameter]
+    assert watched in json.dumps(passed)
+    alarms = [
+        alarm["Properties"]
+        for alarm in resources_of(MONITORING, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["Dimensions"] == [{"Name": dimension, "Value": {"Ref": parameter}}]
+    ]
+    assert len(alarms) == 1
+    assert alarms[0]["AlarmActions"] == [{"Ref": "TopicArn"}]
+    assert (alarms[0]["Threshold"], alarms[0]["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+    assert len(alarms[0]["AlarmDescription"]) > 80
