@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check build clean
+.PHONY: help setup demo test lint format check docs build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,12 +30,16 @@ lint: $(READY) ## format, lint, types, templates, generated files
 	$(BIN)/sam validate --lint --template template.yaml --region us-east-1
 	$(UV) lock --check --quiet
 	$(UV) export $(EXPORT) | diff requirements.txt -
+	$(BIN)/python -m infra.docs.generate --check
 
 format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 check: lint test ## everything that CI checks
+
+docs: $(READY) ## rewrite the generated tables of the documents
+	$(BIN)/python -m infra.docs.generate
 
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt

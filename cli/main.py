@@ -1,6 +1,7 @@
 """The `leastwise` command. Exit codes: 0 fine, 1 a finding, 2 bad input or usage, 3 a dependency failed."""
 
 import json
+import re
 import sys
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 
 from infra.local.demonstration.run import demonstrate
+from infra.local.local_aws import LocalAwsError
 from shared.aws.deployment import Deployment
 from shared.errors import DependencyError, InputError, LeastwiseError
 
@@ -15,7 +17,15 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 plan = typer.Typer(no_args_is_help=True, help="Approve plans and take them back.")
 app.add_typer(plan, name="plan")
 
-PLAN_ID = typer.Argument(help="Id of a plan: 16 hexadecimal digits, as notifications and audit entries name it.")
+
+def plan_id_of(text: str) -> str:
+    """Check the form of a plan's id before anything is asked of AWS."""
+    if not re.fullmatch("[0-9a-f]{16}", text):
+        raise typer.BadParameter("a plan's id has 16 hexadecimal digits, as in notifications and audit entries")
+    return text
+
+
+PLAN_ID = typer.Argument(help="Id of a plan, as notifications and audit entries name it.", parser=plan_id_of)
 STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
 REGION = typer.Option("--region", help="AWS region of the stack (default: as the AWS CLI finds it).")
 PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
@@ -32,7 +42,11 @@ def demo(
     report: Annotated[str, typer.Option(help="Where to write the report.")] = "build/report.html",
 ) -> None:
     """Run the whole system on the local AWS, on real CloudTrail records, and check every claim."""
-    if not demonstrate(report_path=report):
+    try:
+        held = demonstrate(report_path=report)
+    except LocalAwsError as error:
+        raise DependencyError(str(error)) from None
+    if not held:
         raise typer.Exit(1)
 
 

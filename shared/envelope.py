@@ -9,6 +9,7 @@ from shared.errors import InputError
 from shared.events import EVENT_TYPES, DomainEvent
 
 MAX_BODY_BYTES = 262_144  # EventBridge's classic entry limit; larger ones are left to the sweep
+MAX_SHOWN = 64  # characters of a name from outside that an error repeats
 
 
 class Envelope(EventBridgeModel):
@@ -23,14 +24,18 @@ def parse_envelope(body: str, *, account_id: str) -> Envelope:
     Raises InputError that says what is wrong: too large, not JSON, a field missing or of another type, or another
     account's event.
     """
-    if len(body.encode()) > MAX_BODY_BYTES:
-        raise InputError(f"message of {len(body.encode())} bytes is over the limit of {MAX_BODY_BYTES}")
     try:
-        envelope = Envelope.model_validate_json(body)
+        content = body.encode()
+    except UnicodeEncodeError:
+        raise InputError("message is not valid Unicode") from None
+    if len(content) > MAX_BODY_BYTES:
+        raise InputError(f"message of {len(content)} bytes is over the limit of {MAX_BODY_BYTES}")
+    try:
+        envelope = Envelope.model_validate_json(content)
     except ValidationError as error:
         raise InputError(f"not an EventBridge event: {describe(error)}") from None
     if envelope.account != account_id:
-        raise InputError(f"event of account {envelope.account!r}, expected {account_id}")
+        raise InputError(f"event of account {envelope.account[:MAX_SHOWN]!r}, expected {account_id}")
     return envelope
 
 
@@ -41,7 +46,7 @@ def parse_domain_event(envelope: Envelope) -> DomainEvent:
     """
     event_type = EVENT_TYPES.get(envelope.detail_type)
     if event_type is None:
-        raise InputError(f"unknown event type {envelope.detail_type!r}")
+        raise InputError(f"unknown event type {envelope.detail_type[:MAX_SHOWN]!r}")
     try:
         event = event_type.model_validate(envelope.detail)
     except ValidationError as error:

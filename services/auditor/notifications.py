@@ -16,7 +16,7 @@ from shared.model.audit import Notification
 from shared.model.plan import Compliance, Mode
 
 MAX_SUBJECT = 100  # characters, SNS's limit (ASCII only)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class Severity(StrEnum):

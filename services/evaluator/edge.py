@@ -91,7 +91,7 @@ class Judging:
     def _evaluation(self, identity: IdentityRef, invocation: Invocation) -> Iterable[Evaluation]:
         stored = self.scores.get(identity.account_id, identity.identity_id)
         max_age = self._settings.score_max_age_hours
-        if stored is None or not is_fresh(stored.score, now=self.now, max_age_hours=max_age):
+        if stored is None or not stored.present or not is_fresh(stored.score, now=self.now, max_age_hours=max_age):
             self._request_score(identity)
             return
         previous = self.scores.verdict(identity)

@@ -35,9 +35,13 @@ class InvokingEvent(BaseModel):
 
     message_type: str = Field(alias="messageType")
     created_at: AwareDatetime | None = Field(default=None, alias="notificationCreationTime")
-    item: ConfigurationItem | None = Field(
-        default=None, validation_alias=AliasChoices("configurationItem", "configurationItemSummary")
-    )
+    full_item: ConfigurationItem | None = Field(default=None, alias="configurationItem")
+    summary: ConfigurationItem | None = Field(default=None, alias="configurationItemSummary")  # of an oversized item
+
+    @property
+    def item(self) -> ConfigurationItem | None:
+        """The item, in full or as a summary; None for the schedule."""
+        return self.full_item or self.summary
 
 
 class Invocation(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.remediator.steps import apply_steps
+from services.remediator.steps import boundary_arn
 from shared.envelope import describe
 from shared.errors import InputError
 from shared.events import (
@@ -18,8 +18,10 @@ from shared.events import (
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.plan import Mode, Plan, PlanRecord, PlanStatus, Reason, ReasonCode
 from shared.model.score import StoredScore
+from shared.model.usage import Usage
 
 MAX_TOP = 5
+MAX_PARKED = 400  # characters
 
 
 class Request(BaseModel):
@@ -73,8 +75,27 @@ def is_applied(record: PlanRecord | None, detail: IdentityDetail) -> bool:
         record is not None
         and record.status is PlanStatus.APPLIED
         and detail.boundary is not None
-        and detail.boundary.source.arn == apply_steps(record.plan)[-1].policy_arn
+        and detail.boundary.source.arn == boundary_arn(record.plan)
     )
+
+
+def parking_of(record: PlanRecord) -> str:
+    """Why an identity is left alone after this plan; empty where it is not."""
+    if record.status not in {PlanStatus.ROLLED_BACK, PlanStatus.QUARANTINED}:
+        return ""
+    why = record.reason.message if record.reason else "no reason was recorded"
+    return f"plan {record.plan.plan_id} is {record.status}: {why}"[:MAX_PARKED]
+
+
+def parking(noted: str, record: PlanRecord | None) -> str:
+    """Why an identity is left alone for now: as was noted, or as its latest plan says where a crash left no note."""
+    return noted or (parking_of(record) if record else "")
+
+
+def newly_used(plan: Plan, usage: Usage) -> tuple[str, ...]:
+    """What the plan would take away although it was used after the plan was made."""
+    used = usage.used_since(plan.created_at)
+    return tuple(action for action in plan.removes if action.lower() in used)
 
 
 def proposed_event(plan: Plan, mode: Mode) -> PlanProposed:
@@ -94,20 +115,23 @@ def proposed_event(plan: Plan, mode: Mode) -> PlanProposed:
     )
 
 
-def skipped_event(identity: IdentityRef, reason: Reason, *, cause: str, now: datetime) -> RemediationSkipped:
+def skipped_event(
+    identity: IdentityRef, reason: Reason, *, cause: str, now: datetime, plan_id: str | None = None
+) -> RemediationSkipped:
     """The event that says that nothing was changed; `cause` is the id of what asked for it."""
     return RemediationSkipped.about(
-        identity, cause, reason.code, occurred_at=now, code=reason.code, message=reason.message
+        identity, cause, reason.code, occurred_at=now, code=reason.code, message=reason.message, plan_id=plan_id
     )
 
 
 def outcome_event(record: PlanRecord) -> IdentityEvent:
-    """The event that tells how a plan ended."""
+    """The event that tells how a plan ended; the same ending is told once, another ending of the plan again."""
     plan, at = record.plan, record.updated_at
     if record.status is PlanStatus.APPLIED:
         return PolicyApplied.about(
             plan.identity,
             plan.plan_id,
+            record.version,
             occurred_at=at,
             plan_id=plan.plan_id,
             strategy=plan.strategy,

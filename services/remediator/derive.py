@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-
-from shared.pci.risk import RiskTable
-from shared.pci.score import ScoreParameters, score_identity
 
 from services.remediator.fingerprint import digest, fingerprint
 from services.remediator.keep import ALWAYS_ALLOWED, keep_set
@@ -21,6 +18,8 @@ from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKi
 from shared.model.plan import Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
 from shared.model.score import Score
 from shared.model.usage import Usage
+from shared.pci.risk import RiskTable
+from shared.pci.score import ScoreParameters, score_identity
 
 MAX_MANAGED_POLICY = 6144  # characters without white space, IAM's quota
 
@@ -118,6 +117,15 @@ class _Derivation:
         """The policies to narrow: our own boundary where there is one, since a new one must not be wider."""
         return (self.detail.boundary,) if self.detail.boundary else self.detail.policies
 
+    @property
+    def _known_since(self) -> date:
+        """Since when the trail could show what it does: its creation, unless records from before it are replayed."""
+        created = self.detail.created_at
+        older = any(
+            span.first < created for entry in self.evidence.usage.entries.values() for span in entry.spans.values()
+        )
+        return date.min if older else created.date()
+
     def _check_boundary(self) -> None:
         boundary = self.detail.boundary
         if boundary is not None and not is_ours(boundary.source.arn):
@@ -127,13 +135,13 @@ class _Derivation:
     def _keep(self, granted: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         """What is kept, and what was used; refuses where the evidence is too thin to take anything away."""
         usage, window_days = self.evidence.usage, self.options.window_days
-        days = len(usage.coverage.days)
+        days = sum(day >= self._known_since for day in usage.coverage.days)
         if days < self.options.min_observed_days:
-            message = f"the trail was seen on {days} days, {self.options.min_observed_days} are needed"
+            message = f"it was observed on {days} days, {self.options.min_observed_days} are needed"
             raise NoPlanError(ReasonCode.TOO_LITTLE_EVIDENCE, message)
         since = self.now - timedelta(days=window_days)
         kept = keep_set(granted, usage, self.evidence.last_accessed, self.knowledge.catalogue, since=since)
-        if not kept.used:
+        if not (kept.used & granted) - ALWAYS_ALLOWED:
             message = f"no use was recorded in {window_days} days; a person should decide whether to disable it"
             raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
         if granted == kept.keep:

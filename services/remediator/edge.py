@@ -6,19 +6,24 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from services.remediator.core import (
     is_applied,
     may_apply,
+    newly_used,
     outcome_event,
+    parking,
+    parking_of,
     proposed_event,
     refusal,
     skipped_event,
 )
 from services.remediator.derive import Evidence, Knowledge, Options, derive_plan
 from services.remediator.fingerprint import take_snapshot
-from services.remediator.saga import Saga
+from services.remediator.history import ENDED, FAILED, UNDER_WAY, History, carried_plan, history_of, stack_of, taken_off
+from services.remediator.saga import Saga, StopError
 from services.remediator.settings import RemediationSettings
 from shared.aws import clients
 from shared.aws.dynamodb import Table
@@ -29,18 +34,20 @@ from shared.aws.journal import Current, Journal
 from shared.aws.score_table import ScoreTable
 from shared.aws.ssm import read_mode
 from shared.aws.usage_ledger import UsageLedger
-from shared.errors import InputError, NotFoundError
+from shared.errors import InputError
 from shared.events import Service
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.plan import Mode, Plan, PlanRecord, PlanStatus, Reason, ReasonCode
-from shared.observability import logger, utc_now
+from shared.model.score import StoredScore
+from shared.model.usage import Usage
+from shared.observability import logger, metrics, utc_now
 from shared.pci.score import ScoreParameters
 from shared.protection import protection_of
 
-LEASE = timedelta(minutes=15)  # at least the functions' timeout
-UNDER_WAY = frozenset({PlanStatus.APPLYING, PlanStatus.ROLLING_BACK})
-FAILED = frozenset({PlanStatus.ROLLED_BACK, PlanStatus.QUARANTINED})
+LEASE_MARGIN = timedelta(minutes=1)  # a function can't outlive its timeout; clocks may differ a little
+MAX_CHANGES_PER_HOUR = 25  # begun without a person, in the whole account
+KILLED = Reason(code=ReasonCode.KILL_SWITCH, message="the mode is off")
 
 
 class Outcome(NamedTuple):
@@ -59,6 +66,15 @@ class Wish(NamedTuple):
     trigger: str
     asked_by_person: bool
     approved_plan: str | None
+
+
+class Case(NamedTuple):
+    """One identity that was asked about: its score, who asks, what speaks against acting, and the lock's token."""
+
+    stored: StoredScore
+    wish: Wish
+    refused: Reason | None
+    token: int
 
 
 class Remediation:
@@ -81,42 +97,73 @@ class Remediation:
         """Right-size an identity as far as the mode allows; every way out is told as an event.
 
         With `approved_plan`, only exactly that plan is applied: where the identity or its usage changed since, the new
-        plan is proposed instead.
+        plan is proposed instead. What an earlier delivery left half done is finished first, whatever the score says.
         """
-        now = utc_now()
-        mode = read_mode(clients.ssm(), self._settings.mode_parameter)
-        stored = self._scores.get(self._settings.account_id, identity_id)
-        max_age = self._settings.score_max_age_hours * 3600.0
-        reason = refusal(stored, threshold=self._settings.threshold, max_age_seconds=max_age, now=now)
-        if stored is None:
-            raise InputError(f"{identity_id} was never scored")
+        mode = self._mode()
+        stored = self._score(identity_id)
         identity = stored.score.identity
         if mode is Mode.OFF:
-            reason = Reason(code=ReasonCode.KILL_SWITCH, message="the mode is off")
-        if reason:
-            return self._skip(identity, reason)
+            return self._skip(identity, KILLED)
+        max_age = self._settings.score_max_age_hours * 3600.0
+        refused = refusal(stored, threshold=self._settings.threshold, max_age_seconds=max_age, now=utc_now())
+        if refused and not self._is_unfinished(stored):
+            return self._skip(identity, refused)
         with self._locked(identity) as token:
             wish = Wish(mode, trigger, asked_by_person, approved_plan)
-            return self._under_lock(identity, wish, token)
+            return self._under_lock(Case(stored, wish, refused, token))
+
+    def finish(self, identity_id: str) -> Outcome | None:
+        """Finish what was left half done for an identity that gives no reason to act; None where there is nothing."""
+        stored = self._scores.get(self._settings.account_id, identity_id)
+        if stored is None or not self._is_unfinished(stored) or self._mode() is Mode.OFF:
+            return None
+        identity = stored.score.identity
+        with self._locked(identity) as token:
+            known = self._history(identity)
+            gone, detail = self._look(identity, token)
+            if detail is None:
+                return self._clear(known.applied, known.record, gone, token)
+            if known.record is None or not known.is_under_way:
+                return None
+            if protected := self._protection(detail):
+                return self._skip(identity, protected, plan_id=known.record.plan.plan_id)
+            return self._resume(known.record, detail, token)
 
     def approve(self, plan_id: str, *, trigger: str) -> Outcome:
-        """Apply a proposed plan because a person approved it."""
-        identity = self._record(plan_id).plan.identity
-        return self.remediate(identity.identity_id, trigger=trigger, asked_by_person=True, approved_plan=plan_id)
+        """Apply a proposed plan because a person approved it, unless it expired (F4)."""
+        plan = self._record(plan_id).plan
+        if self._record(plan_id).status is PlanStatus.PROPOSED and utc_now() >= plan.expires_at:
+            message = f"plan {plan_id} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new one"
+            return self._skip(plan.identity, Reason(code=ReasonCode.EXPIRED, message=message), plan_id=plan_id)
+        return self.remediate(plan.identity.identity_id, trigger=trigger, asked_by_person=True, approved_plan=plan_id)
 
     def roll_back(self, plan_id: str) -> Outcome:
         """Take an applied plan back because a person asked, and leave the identity alone from then on."""
-        mode = read_mode(clients.ssm(), self._settings.mode_parameter)
-        record = self._record(plan_id)
-        if mode is Mode.OFF:
-            return self._skip(record.plan.identity, Reason(code=ReasonCode.KILL_SWITCH, message="the mode is off"))
-        if record.status not in {PlanStatus.APPLIED, *UNDER_WAY, PlanStatus.QUARANTINED}:
-            message = f"plan {plan_id} is {record.status}: there is nothing to take back"
-            return self._skip(record.plan.identity, Reason(code=ReasonCode.DUPLICATE, message=message))
-        identity = record.plan.identity
+        identity = self._record(plan_id).plan.identity
+        if self._mode() is Mode.OFF:
+            return self._skip(identity, KILLED, plan_id=plan_id)
         with self._locked(identity) as token:
+            record = self._record(plan_id)
+            if reason := self._no_rollback(record, token):
+                return self._skip(identity, reason, plan_id=plan_id)
             reason = Reason(code=ReasonCode.REQUESTED, message="a person asked for it")
             return self._tell(self._saga(token).roll_back(record, reason))
+
+    def _no_rollback(self, record: PlanRecord, token: int) -> Reason | None:
+        """Why a plan can't be taken back now, or None."""
+        plan = record.plan
+        if record.status not in {PlanStatus.APPLIED, *UNDER_WAY, PlanStatus.QUARANTINED}:
+            message = f"plan {plan.plan_id} is {record.status}: there is nothing to take back"
+            return Reason(code=ReasonCode.DUPLICATE, message=message)
+        _, detail = self._look(plan.identity, token)
+        if detail is None:
+            return None
+        carried = carried_plan(detail)
+        under = {one.plan.plan_id for one in stack_of(carried, self._journal.get)} - {carried}
+        if plan.plan_id in under:
+            message = f"plan {carried} was applied on top of plan {plan.plan_id}: take that one back first"
+            return Reason(code=ReasonCode.LOCKED, message=message)
+        return self._protection(detail)
 
     def _record(self, plan_id: str) -> PlanRecord:
         record = self._journal.get(plan_id)
@@ -124,46 +171,108 @@ class Remediation:
             raise InputError(f"there is no plan {plan_id}")
         return record
 
-    def _under_lock(self, identity: IdentityRef, wish: Wish, token: int) -> Outcome:
-        try:
-            detail = self._iam.verified(identity, now=utc_now())
-        except NotFoundError as error:
-            return self._skip(identity, Reason(code=ReasonCode.GONE, message=str(error)))
-        if protected := protection_of(detail, stack_name=self._settings.stack_name):
-            return self._skip(identity, protected)
+    def _score(self, identity_id: str) -> StoredScore:
+        stored = self._scores.get(self._settings.account_id, identity_id)
+        if stored is None:
+            raise InputError(f"{identity_id} was never scored")
+        return stored
+
+    def _mode(self) -> Mode:
+        return read_mode(clients.ssm(), self._settings.mode_parameter)
+
+    def _history(self, identity: IdentityRef) -> History:
         current = self._journal.current(identity)
-        record = self._journal.get(current.plan_id) if current else None
-        if record and record.status in UNDER_WAY:
-            return self._resume(record, token)
-        if record and is_applied(record, detail):
+        return history_of(current.plan_id, current.parked, self._journal.get) if current else History()
+
+    def _is_unfinished(self, stored: StoredScore) -> bool:
+        known = self._history(stored.score.identity)
+        return known.is_under_way or bool(known.applied and not stored.present)
+
+    def _look(self, identity: IdentityRef, token: int) -> tuple[Reason, IdentityDetail | None]:
+        """The identity as IAM has it; None with the reason where several reads agree that it is gone."""
+        try:
+            return Reason(code=ReasonCode.REQUESTED, message=""), self._saga(token).look(identity)
+        except StopError as error:
+            return error.reason, None
+
+    def _protection(self, detail: IdentityDetail) -> Reason | None:
+        return protection_of(detail, stack_name=self._settings.stack_name)
+
+    def _under_lock(self, case: Case) -> Outcome:
+        identity, token = case.stored.score.identity, case.token
+        known = self._history(identity)
+        gone, detail = self._look(identity, token)
+        if detail is None:
+            return self._clear(known.applied, known.record, gone, token) or self._skip(identity, gone)
+        if protected := self._protection(detail):
+            return self._skip(identity, protected)
+        if known.record and known.is_under_way:
+            return self._resume(known.record, detail, token)
+        if lost := self._lost(known, detail, token):
+            message = f"somebody took off the boundary of plan {lost[0].plan.plan_id}, which wins"
+            self._journal.set_current(identity, Current(lost[0].plan.plan_id, message), now=utc_now())
+            drift = Reason(code=ReasonCode.DRIFT, message=message)
+            return self._clear(lost, None, drift, token) or self._skip(identity, drift)
+        return self._decide(case, detail, known)
+
+    def _decide(self, case: Case, detail: IdentityDetail, known: History) -> Outcome:
+        record, wish = known.record, case.wish
+        if record and record.status in ENDED and record.reason:
+            self._publisher.publish(outcome_event(record))  # again, for a delivery that could not: the same event
+        if record and is_applied(record, detail) and case.stored.score.scored_at <= record.updated_at:
             return self._tell(record)
-        if current and current.parked and not wish.asked_by_person:
-            return self._skip(identity, Reason(code=ReasonCode.PARKED, message=current.parked))
-        return self._plan_and_apply(detail, wish, token)
-
-    def _resume(self, record: PlanRecord, token: int) -> Outcome:
-        """Go on with what an earlier delivery could not finish."""
-        if record.status is PlanStatus.ROLLING_BACK and record.reason:
-            return self._tell(self._saga(token).roll_back(record, record.reason))
-        return self._tell(self._saga(token).apply(record))
-
-    def _plan_and_apply(self, detail: IdentityDetail, wish: Wish, token: int) -> Outcome:
+        if case.refused:
+            return self._skip(detail.ref, case.refused)
+        if not wish.asked_by_person and (parked := parking(known.parked, record)):
+            return self._skip(detail.ref, Reason(code=ReasonCode.PARKED, message=parked))
         plan = self._plan(detail)
         if isinstance(plan, Reason):
             return self._skip(detail.ref, plan)
+        return self._propose_and_apply(plan, detail, wish, case.token)
+
+    def _propose_and_apply(self, plan: Plan, detail: IdentityDetail, wish: Wish, token: int) -> Outcome:
         record = self._propose(plan, detail, wish)
         if wish.approved_plan not in {None, plan.plan_id}:
             message = f"things changed since plan {wish.approved_plan} was proposed; this plan takes its place"
-            return Outcome(PlanStatus.PROPOSED, plan.plan_id, detail=message)
+            return self._waits(plan, message)
         if not may_apply(wish.mode, asked_by_person=wish.asked_by_person):
-            return Outcome(PlanStatus.PROPOSED, plan.plan_id, detail=f"the mode is {wish.mode}")
+            return self._waits(plan, f"the mode is {wish.mode}")
+        if not wish.asked_by_person and not self._journal.spend(
+            plan.identity.account_id, now=utc_now(), limit=MAX_CHANGES_PER_HOUR
+        ):
+            return self._waits(plan, f"{MAX_CHANGES_PER_HOUR} changes were begun in this hour")
         return self._tell(self._saga(token).apply(record))
+
+    def _lost(self, known: History, detail: IdentityDetail, token: int) -> tuple[PlanRecord, ...]:
+        lost = taken_off(known, detail)
+        return lost if lost and self._saga(token).has_lost(lost[0]) else ()
+
+    def _clear(
+        self, applied: tuple[PlanRecord, ...], record: PlanRecord | None, reason: Reason, token: int
+    ) -> Outcome | None:
+        """End plans that nothing stands on any more and remove their policies; None where there are none."""
+        under_way = [record] if record and record.status in UNDER_WAY else []
+        outcomes = [self._tell(self._saga(token).roll_back(one, reason)) for one in (*under_way, *applied)]
+        return outcomes[0] if outcomes else None
+
+    def _resume(self, record: PlanRecord, detail: IdentityDetail, token: int) -> Outcome:
+        """Go on with what an earlier delivery could not finish; take back what would cost a use seen since."""
+        saga = self._saga(token)
+        if record.status is PlanStatus.ROLLING_BACK and record.reason:
+            return self._tell(saga.roll_back(record, record.reason))
+        usage = self._usage(detail)
+        if wanted := newly_used(record.plan, usage):
+            message = f"used since the plan was made: {', '.join(wanted[:5])}"
+            return self._tell(saga.roll_back(record, Reason(code=ReasonCode.DRIFT, message=message)))
+        return self._tell(saga.apply(record))
+
+    def _usage(self, detail: IdentityDetail) -> Usage:
+        since = utc_now() - timedelta(days=self._settings.window_days)
+        return self._ledger.read(detail.ref.identity_id, self._settings.account_id, since=since)
 
     def _plan(self, detail: IdentityDetail) -> Plan | Reason:
         settings, now = self._settings, utc_now()
-        since = now - timedelta(days=settings.window_days)
-        usage = self._ledger.read(detail.ref.identity_id, settings.account_id, since=since)
-        evidence = Evidence(usage, self._iam.services_last_accessed(detail.ref.arn))
+        evidence = Evidence(self._usage(detail), self._iam.services_last_accessed(detail.ref.arn))
         knowledge = Knowledge(load_catalogue(), load_risk(), ScoreParameters())
         options = Options(
             strategy=settings.strategy,
@@ -191,22 +300,28 @@ class Remediation:
         self._publisher.publish(proposed_event(plan, wish.mode))
         return record
 
+    def _waits(self, plan: Plan, why: str) -> Outcome:
+        return self._end(Outcome(PlanStatus.PROPOSED, plan.plan_id, detail=why), plan.identity)
+
     def _tell(self, record: PlanRecord) -> Outcome:
         """Publish how a plan ended; after a failure the identity is left alone until a person asks again."""
+        plan, reason = record.plan, record.reason
+        if record.status in FAILED:
+            self._journal.set_current(plan.identity, Current(plan.plan_id, parking_of(record)), now=utc_now())
         self._publisher.publish(outcome_event(record))
-        if record.status in FAILED and record.reason:
-            parked = f"plan {record.plan.plan_id} is {record.status}: {record.reason.message}"[:400]
-            self._journal.set_current(record.plan.identity, Current(record.plan.plan_id, parked), now=utc_now())
-        logger.info("plan ended", plan_id=record.plan.plan_id, status=record.status, arn=record.plan.identity.arn)
-        reason = record.reason
-        return Outcome(
-            record.status, record.plan.plan_id, reason.code if reason else "", reason.message if reason else ""
-        )
+        code, message = (reason.code, reason.message) if reason else ("", "")
+        return self._end(Outcome(record.status, plan.plan_id, code, message), plan.identity)
 
-    def _skip(self, identity: IdentityRef, reason: Reason) -> Outcome:
-        self._publisher.publish(skipped_event(identity, reason, cause=self._cause, now=utc_now()))
-        logger.info("skipped", arn=identity.arn, reason=reason.code, detail=reason.message)
-        return Outcome(PlanStatus.SKIPPED, reason=reason.code, detail=reason.message)
+    def _skip(self, identity: IdentityRef, reason: Reason, *, plan_id: str | None = None) -> Outcome:
+        told = skipped_event(identity, reason, cause=self._cause, now=utc_now(), plan_id=plan_id)
+        self._publisher.publish(told)
+        return self._end(Outcome(PlanStatus.SKIPPED, plan_id or "", reason.code, reason.message), identity)
+
+    def _end(self, outcome: Outcome, identity: IdentityRef) -> Outcome:
+        """Count and log how a verdict or request ended: every one ends here, exactly once."""
+        metrics.add_metric(f"Remediation{outcome.outcome.title().replace('_', '')}", MetricUnit.Count, 1)
+        logger.info("remediation ended", arn=identity.arn, **outcome._asdict())
+        return outcome
 
     def _saga(self, token: int) -> Saga:
         return Saga(
@@ -215,7 +330,9 @@ class Remediation:
             journal=self._journal,
             clock=utc_now,
             sleep=time.sleep,
-            remaining_seconds=lambda: self._context.get_remaining_time_in_millis() / 1000,
+            remaining_seconds=self._remaining_seconds,
+            halted=lambda: self._mode() is Mode.OFF,
+            protection=self._protection,
             dwell_seconds=self._settings.dwell_seconds,
             token=token,
         )
@@ -223,8 +340,12 @@ class Remediation:
     @contextmanager
     def _locked(self, identity: IdentityRef) -> Iterator[int]:
         """Hold the identity's lock; ConflictError sends the message back to its queue while another delivery has it."""
-        token = self._journal.claim(identity, self._context.aws_request_id, now=utc_now(), lease=LEASE)
+        lease = timedelta(seconds=self._remaining_seconds()) + LEASE_MARGIN
+        token = self._journal.claim(identity, self._context.aws_request_id, now=utc_now(), lease=lease)
         try:
             yield token
         finally:
             self._journal.release(identity, token, now=utc_now())
+
+    def _remaining_seconds(self) -> float:
+        return self._context.get_remaining_time_in_millis() / 1000

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,16 +20,20 @@ from shared.observability import logger, metrics, process_messages, tracer
 @metrics.log_metrics(capture_cold_start_metric=True)
 @tracer.capture_lambda_handler(capture_response=False)
 def handle_verdicts(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Look at each identity that a verdict calls non-compliant; in mode `auto` right-size it."""
+    """Plan for each identity that is non-compliant, and in mode `auto` right-size it; finish what is half done."""
     settings = RemediationSettings.load()
 
     def act(record: SQSRecord) -> None:
         envelope = parse_envelope(record.body, account_id=settings.account_id)
         verdict = verdict_of(envelope)
-        if verdict.compliance is not Compliance.NON_COMPLIANT:
+        metrics.add_metric("VerdictsHeard", MetricUnit.Count, 1)
+        if verdict is None:
             return
         remediation = Remediation(settings, context, cause=verdict.cause)
-        remediation.remediate(verdict.identity_id, trigger=verdict.trigger, asked_by_person=False)
+        if verdict.compliance is Compliance.NON_COMPLIANT:
+            remediation.remediate(verdict.identity_id, trigger=verdict.trigger, asked_by_person=False)
+        else:
+            remediation.finish(verdict.identity_id)
 
     return process_messages(event, context, act)
 

@@ -5,22 +5,22 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.model.identity import IdentityDetail, IdentityRef
-from shared.model.plan import PlanRecord, Step
+from shared.model.plan import Plan, PlanRecord, Reason, Step
 
 
 class Reads(Protocol):
     """Reads an identity's policies as they are now."""
 
     def verified(self, ref: IdentityRef, *, now: datetime) -> IdentityDetail:
-        """The identity that `ref` means, by unique id; NotFoundError when it is gone."""
+        """The identity that `ref` means, by unique id; NotFoundError when it is gone, or a policy of it just went."""
         ...
 
 
 class Changes(Protocol):
     """Makes one idempotent call to IAM."""
 
-    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> None:
-        """Make the call."""
+    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> bool:
+        """Make the call; False where AWS says that the policy to delete is still in use."""
         ...
 
 
@@ -31,11 +31,11 @@ class Writes(Protocol):
         """Store the record's next state."""
         ...
 
-    def intend(self, plan_id: str, number: int, step: Step, *, token: int, now: datetime) -> None:
-        """Write down a call before it is made."""
+    def intend(self, plan: Plan, number: int, step: Step, *, token: int, now: datetime) -> None:
+        """Write down a call before it is made; ConflictError for whoever lost the identity's lock."""
         ...
 
-    def note(self, plan_id: str, number: int, step: Step, outcome: str, *, token: int, now: datetime) -> None:
+    def note(self, plan: Plan, number: int, step: Step, outcome: str, *, token: int, now: datetime) -> None:
         """Write down how it ended."""
         ...
 
@@ -43,3 +43,5 @@ class Writes(Protocol):
 Clock = Callable[[], datetime]
 Sleep = Callable[[float], None]
 RemainingSeconds = Callable[[], float]
+Halted = Callable[[], bool]
+Protection = Callable[[IdentityDetail], Reason | None]

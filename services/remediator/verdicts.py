@@ -1,6 +1,7 @@
 """Verdicts as they arrive: AWS Config's compliance changes and our own IdentityEvaluated. Pure; a verdict is a hint."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -8,13 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.envelope import Envelope, describe, parse_domain_event
 from shared.errors import InputError
 from shared.events import IdentityEvaluated
+from shared.model.identity import IdentityType
 from shared.model.plan import Compliance
 
 COMPLIANCE_CHANGE = "Config Rules Compliance Change"
+OUR_TYPES = frozenset(kind.config_resource_type for kind in IdentityType)
 
 
 class HeardVerdict(NamedTuple):
-    """What was heard of one identity; `cause` is the id of the event, `trigger` says which way it came."""
+    """What was heard of one identity; `trigger` says which way it came.
+
+    `cause` is the id of the event; of a standing verdict that is told again it is the day, so that a reason to change
+    nothing is told once a day as long as it stands.
+    """
 
     identity_id: str
     compliance: Compliance | None
@@ -38,18 +45,26 @@ class _ComplianceChange(BaseModel):
     result: _Result = Field(alias="newEvaluationResult")
 
 
-def verdict_of(envelope: Envelope) -> HeardVerdict:
-    """Read a verdict. Raises InputError that names what is wrong or missing."""
+def verdict_of(envelope: Envelope) -> HeardVerdict | None:
+    """Read a verdict, or None for one about another kind of resource, which is no business of ours.
+
+    Raises InputError that names what is wrong or missing.
+    """
     if envelope.detail_type == COMPLIANCE_CHANGE:
         return _of_config(envelope.detail, envelope.id)
     event = parse_domain_event(envelope)
     if not isinstance(event, IdentityEvaluated):
         raise InputError(f"{envelope.detail_type} is no verdict")
-    trigger = "sweep" if event.repeated else "evaluation"
-    return HeardVerdict(event.identity.identity_id, event.compliance, event.event_id, trigger)
+    if event.repeated:
+        day = f"standing/{event.occurred_at.astimezone(UTC):%Y-%m-%d}"
+        return HeardVerdict(event.identity.identity_id, event.compliance, day, "sweep")
+    return HeardVerdict(event.identity.identity_id, event.compliance, event.event_id, "evaluation")
 
 
-def _of_config(detail: Mapping[str, Any], event_id: str) -> HeardVerdict:
+def _of_config(detail: Mapping[str, Any], event_id: str) -> HeardVerdict | None:
+    kind = detail.get("resourceType")
+    if isinstance(kind, str) and kind not in OUR_TYPES:
+        return None
     try:
         change = _ComplianceChange.model_validate(detail)
     except ValidationError as error:

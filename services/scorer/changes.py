@@ -29,7 +29,7 @@ def changes_of(envelope: Envelope) -> tuple[Changed, ...]:
     Raises InputError where the event lacks what it must say.
     """
     if envelope.detail_type == CLOUDTRAIL:
-        return _of_call(envelope.detail)
+        return _of_call(envelope.detail, envelope.account)
     if envelope.detail_type == CONFIG_ITEM:
         return _of_item(envelope.detail)
     event = parse_domain_event(envelope)
@@ -38,19 +38,24 @@ def changes_of(envelope: Envelope) -> tuple[Changed, ...]:
     return (Changed(ref=event.identity),)
 
 
-def _of_call(detail: Mapping[str, Any]) -> tuple[Changed, ...]:
+def _of_call(detail: Mapping[str, Any], account_id: str) -> tuple[Changed, ...]:
     parameters = detail.get("requestParameters") or {}
     if not isinstance(parameters, Mapping):
         raise InputError("detail.requestParameters is not an object")
-    if isinstance(user := parameters.get("userName"), str):
+    if isinstance(user := parameters.get("newUserName") or parameters.get("userName"), str):
         return (Changed(named=(IdentityType.USER, user)),)
     if isinstance(role := parameters.get("roleName"), str):
         return (Changed(named=(IdentityType.ROLE, role)),)
-    if isinstance(group := parameters.get("groupName"), str):
+    if isinstance(group := parameters.get("newGroupName") or parameters.get("groupName"), str):
         return (Changed(group=group),)
-    if isinstance(policy := parameters.get("policyArn"), str):
+    if isinstance(policy := parameters.get("policyArn"), str) and _account_of(policy) in {account_id, "aws"}:
         return (Changed(policy_arn=policy),)
     return ()
+
+
+def _account_of(arn: str) -> str:
+    """Account field of an ARN; empty where there is none."""
+    return (arn.split(":") + [""] * 5)[4]
 
 
 def _of_item(detail: Mapping[str, Any]) -> tuple[Changed, ...]:

@@ -145,8 +145,8 @@ def _time(source: Mapping[str, Any], field: str) -> datetime:
         if time.tzinfo is None:
             raise InputError(f"{field}: no time zone")
         return time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{field}: not a time") from error
+    except (ValueError, OverflowError):
+        raise InputError(f"{field}: not a time") from None
 
 
 def _source(detail: Mapping[str, Any], *, required: bool) -> str:

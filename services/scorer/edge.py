@@ -112,5 +112,9 @@ class Scorer:
 
     def _retire(self, gone: Callable[[IdentityRef], bool]) -> None:
         for stored in list(self._scores.scores(self._settings.account_id)):
-            if gone(stored.score.identity) and stored.score.scored_at <= self._now:
+            if not gone(stored.score.identity) or stored.score.scored_at > self._now:
+                continue
+            try:
                 self._scores.put(replace(stored, present=False))
+            except ConflictError:
+                logger.info("a later score exists", arn=stored.score.identity.arn)

@@ -10,12 +10,15 @@ Indexes, each a Query and never a Scan: `by_account` (changes of an account betw
 story), `by_compliance` (`<account id>#<compliance>`, newest first). The role can put and read, never update or delete.
 """
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from shared.aws.dynamodb import ABSENT, Item, Table, sortable
 from shared.errors import ConflictError
 from shared.model.audit import AuditEntry
+from shared.model.plan import Compliance
 
 MAX_ATTEMPTS = 10  # of appending to a chain that others append to as well
 KEYS = frozenset({"pk", "sk", "sort_time", "compliance_key"})
@@ -32,7 +35,9 @@ class AuditTable:
 
         Returns False when the event was recorded before. Raises ConflictError when other writers kept winning.
         """
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 jitter, not a secret
             if self._table.get(f"EVENT#{event_id}", "RECORDED"):
                 return False
             entry = build(self.head(chain))
@@ -61,6 +66,11 @@ class AuditTable:
     def of_plan(self, plan_id: str) -> Iterator[AuditEntry]:
         """The story of one plan, oldest first."""
         return map(_entry_of, self._table.query(plan_id, index=("by_plan", "plan_id", "sort_time")))
+
+    def of_compliance(self, account_id: str, compliance: Compliance) -> Iterator[AuditEntry]:
+        """Verdicts of one kind in an account, newest first."""
+        key, index = f"{account_id}#{compliance}", ("by_compliance", "compliance_key", "sort_time")
+        return map(_entry_of, self._table.query(key, index=index, newest_first=True))
 
     def was_notified(self, event_id: str) -> bool:
         """Whether the security team was told of this event."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from shared.errors import ConflictError, DeniedError, DependencyError, InputError, NotFoundError
 
@@ -95,6 +95,9 @@ def aws_errors(call: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(call, error) from error
+    except (NoRegionError, NoCredentialsError, ProfileNotFound) as error:
+        hint = "name a region with --region or AWS_REGION, credentials with --profile or as the AWS CLI finds them"
+        raise InputError(f"{str(error).rstrip('.')}: {hint}") from error
     except BotoCoreError as error:
         raise DependencyError(f"{call}: {type(error).__name__}") from error
 

@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 from shared.aws.clients import CONFIG, aws_errors
-from shared.errors import DependencyError, NotFoundError
+from shared.errors import DependencyError, InputError, NotFoundError
 
 _LONG_READ = Config(read_timeout=900)  # a sweep may take as long as a function may run
 
@@ -32,7 +32,7 @@ class Deployment:
     def invoke(self, output: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke the function that an output names and return its answer.
 
-        Raises DependencyError with the function's own error where it failed.
+        Raises InputError or DependencyError with the function's own error where it refused or failed.
         """
         outputs = self.outputs()
         if output not in outputs:
@@ -42,5 +42,6 @@ class Deployment:
             answer = client.invoke(FunctionName=outputs[output], Payload=json.dumps(payload).encode())
             content = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
-            raise DependencyError(f"{output}: {content.get('errorMessage', 'failed')[:400]}")
+            message = str(content.get("errorMessage", "the function failed"))[:400]
+            raise InputError(message) if content.get("errorType") == InputError.__name__ else DependencyError(message)
         return dict(content)

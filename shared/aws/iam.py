@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws.clients import aws_errors
-from shared.errors import DependencyError, InputError, NotFoundError
+from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
 from shared.iam.authorization import LISTS, identity_details, merge_pages
 from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
 
@@ -31,15 +31,33 @@ class IamReader:
         self._client = client
 
     def account(self, *, now: datetime) -> Iterator[IdentityDetail]:
-        """Every user and role of the account (GetAccountAuthorizationDetails, all pages)."""
+        """Every user and role of the account (GetAccountAuthorizationDetails, all pages).
+
+        Managed policies that the listing names but leaves out (as it may, where one is a boundary only) are read one by
+        one. Raises DependencyError for a listing without any identity: our own roles would be in it.
+        """
         with aws_errors("GetAccountAuthorizationDetails"):
             pages = list(self._client.get_paginator("get_account_authorization_details").paginate())
-        return identity_details(merge_pages(pages), read_at=now)
+            details = merge_pages(pages)
+            details["Policies"] += self._documents(details)
+        if not details["UserDetailList"] and not details["RoleDetailList"]:
+            raise DependencyError("GetAccountAuthorizationDetails listed no user and no role")
+        return identity_details(details, read_at=now)
 
     def identity(self, who: NamedIdentity, *, now: datetime) -> IdentityDetail:
-        """One user or role with every policy in force. Raises NotFoundError when it does not exist (any more)."""
-        with aws_errors(f"reading {who.type} {who.name}"):
-            details = self._user(who.name) if who.type is IdentityType.USER else self._role(who.name)
+        """One user or role with every policy in force.
+
+        Raises NotFoundError when it does not exist (any more), ConflictError when it changed while it was read.
+        """
+        call = f"reading {who.type} {who.name}"
+        is_user = who.type is IdentityType.USER
+        with aws_errors(call):
+            raw = self._raw_user(who.name) if is_user else self._raw_role(who.name)
+        try:
+            with aws_errors(call):
+                details = self._user(raw) if is_user else self._role(raw)
+        except NotFoundError as error:  # of a policy or a group: the identity itself was there
+            raise ConflictError(f"{who.type} {who.name} changed while it was read: {error}") from error
         return next(iter(identity_details(details, read_at=now)))
 
     def verified(self, ref: IdentityRef, *, now: datetime) -> IdentityDetail:
@@ -119,9 +137,14 @@ class IamReader:
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 jitter, not a secret
             pause = min(2 * pause, 2.0)
 
-    def _user(self, name: str) -> dict[str, list[Any]]:
-        details = _empty()
-        user: dict[str, Any] = dict(self._client.get_user(UserName=name)["User"])
+    def _raw_user(self, name: str) -> dict[str, Any]:
+        return dict(self._client.get_user(UserName=name)["User"])
+
+    def _raw_role(self, name: str) -> dict[str, Any]:
+        return dict(self._client.get_role(RoleName=name)["Role"])
+
+    def _user(self, user: dict[str, Any]) -> dict[str, list[Any]]:
+        details, name = _empty(), user["UserName"]
         pages = self._client.get_paginator("list_user_policies").paginate(UserName=name)
         user["UserPolicyList"] = [
             self._client.get_user_policy(UserName=name, PolicyName=policy)
@@ -137,9 +160,8 @@ class IamReader:
         details["Policies"] = self._documents(details)
         return details
 
-    def _role(self, name: str) -> dict[str, list[Any]]:
-        details = _empty()
-        role: dict[str, Any] = dict(self._client.get_role(RoleName=name)["Role"])
+    def _role(self, role: dict[str, Any]) -> dict[str, list[Any]]:
+        details, name = _empty(), role["RoleName"]
         pages = self._client.get_paginator("list_role_policies").paginate(RoleName=name)
         role["RolePolicyList"] = [
             self._client.get_role_policy(RoleName=name, PolicyName=policy)
@@ -164,13 +186,14 @@ class IamReader:
         return {"GroupName": name, "GroupPolicyList": inline, "AttachedManagedPolicies": managed}
 
     def _documents(self, details: dict[str, list[Any]]) -> list[Any]:
-        """The default version's document of every managed policy that `details` names."""
+        """The default version's document of every managed policy that `details` names and does not hold."""
         arns: dict[str, None] = {}
         for holder in (*details["UserDetailList"], *details["RoleDetailList"], *details["GroupDetailList"]):
-            arns.update(dict.fromkeys(policy["PolicyArn"] for policy in holder["AttachedManagedPolicies"]))
+            arns.update(dict.fromkeys(policy["PolicyArn"] for policy in holder.get("AttachedManagedPolicies", [])))
             if boundary := (holder.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"):
                 arns[boundary] = None
-        return [self._policy(arn) for arn in arns]
+        held = {policy["Arn"] for policy in details["Policies"]}
+        return [self._policy(arn) for arn in arns if arn not in held]
 
     def _policy(self, arn: str) -> dict[str, Any]:
         version = self._client.get_policy(PolicyArn=arn)["Policy"].get("DefaultVersionId")

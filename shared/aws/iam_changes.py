@@ -3,8 +3,10 @@
 import json
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from shared.aws.clients import aws_errors
-from shared.errors import ConflictError, NotFoundError, SafetyError
+from shared.errors import ConflictError, DependencyError, NotFoundError, SafetyError
 from shared.model.identity import IdentityRef, IdentityType
 from shared.model.plan import Step, StepKind
 
@@ -21,24 +23,37 @@ class IamChanges:
     def __init__(self, client: "IAMClient") -> None:
         self._client = client
 
-    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> None:
-        """Make one call; making it again changes nothing more.
+    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> bool:
+        """Make one call; making it again changes nothing more. False where a policy to delete is still in use.
 
-        Raises SafetyError for a policy that is not ours, NotFoundError when the identity is gone, DeniedError when
-        AWS refuses, DependencyError otherwise.
+        Raises SafetyError for a policy that is not ours and when an IAM quota is used up, NotFoundError when the
+        identity is gone or the policy does not show yet, DeniedError when AWS refuses, DependencyError otherwise.
         """
         if f":policy{POLICY_PATH}" not in step.policy_arn:
             raise SafetyError(f"{step.kind} on {step.policy_arn}: not a policy under {POLICY_PATH}")
-        with aws_errors(f"{step.kind} for {identity.arn}"):
-            match step.kind:
-                case StepKind.CREATE_POLICY:
-                    self._create(step, plan_id)
-                case StepKind.PUT_BOUNDARY:
-                    self._put_boundary(identity, step.policy_arn)
-                case StepKind.DELETE_BOUNDARY:
-                    self._delete_boundary(identity)
-                case StepKind.DELETE_POLICY:
-                    self._delete_policy(step.policy_arn)
+        try:
+            with aws_errors(f"{step.kind} for {identity.arn}"):
+                self._call(identity, step, plan_id)
+        except DependencyError as error:
+            match _code(error):
+                case "DeleteConflict":
+                    return False
+                case "LimitExceeded":
+                    raise SafetyError(str(error)) from error
+                case _:
+                    raise
+        return True
+
+    def _call(self, identity: IdentityRef, step: Step, plan_id: str) -> None:
+        match step.kind:
+            case StepKind.CREATE_POLICY:
+                self._create(step, plan_id)
+            case StepKind.PUT_BOUNDARY:
+                self._put_boundary(identity, step.policy_arn)
+            case StepKind.DELETE_BOUNDARY:
+                self._delete_boundary(identity)
+            case StepKind.DELETE_POLICY:
+                self._delete_policy(step.policy_arn)
 
     def _create(self, step: Step, plan_id: str) -> None:
         if step.policy is None:
@@ -53,7 +68,9 @@ class IamChanges:
                     Description=f"Just enough privileges, leastwise plan {plan_id}",
                     Tags=[{"Key": PLAN_TAG, "Value": plan_id}],
                 )
-        except ConflictError:
+        except ConflictError as error:
+            if _code(error) != "EntityAlreadyExists":
+                raise
             self._check_same(step)
 
     def _check_same(self, step: Step) -> None:
@@ -81,3 +98,9 @@ class IamChanges:
                 self._client.delete_policy(PolicyArn=arn)
         except NotFoundError:
             return
+
+
+def _code(error: DependencyError) -> str:
+    """IAM's own error code behind a translated error."""
+    cause = error.__cause__
+    return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""

@@ -6,6 +6,7 @@
 | `PLAN#<plan id>` | `STEP#<number>` | one mutating call: intent, then outcome |
 | `IDENTITY#<identity id>` | `LOCK` | who is changing this identity: owner, lease, fencing token |
 | `IDENTITY#<identity id>` | `CURRENT` | the identity's latest plan, and whether it is parked |
+| `ACCOUNT#<account id>` | `BUDGET` | how many changes were begun in the current hour |
 """
 
 import json
@@ -16,7 +17,9 @@ from typing import NamedTuple
 from shared.aws.dynamodb import ABSENT, Item, Table, sortable
 from shared.errors import ConflictError
 from shared.model.identity import IdentityRef
-from shared.model.plan import PlanRecord, Step
+from shared.model.plan import Plan, PlanRecord, Step
+
+MAX_ATTEMPTS = 5  # of one optimistic write
 
 
 class Current(NamedTuple):
@@ -106,13 +109,41 @@ class Journal:
         self._table.put(item, condition=condition, values=values)
         return saved
 
-    def intend(self, plan_id: str, number: int, step: Step, *, token: int, now: datetime) -> None:
-        """Write down a call before it is made."""
-        self._put_step(plan_id, number, step, token, now, outcome="")
+    def spend(self, account_id: str, *, now: datetime, limit: int) -> bool:
+        """Take one change out of the hour's budget; False when `limit` changes were begun in this hour already.
 
-    def note(self, plan_id: str, number: int, step: Step, outcome: str, *, token: int, now: datetime) -> None:
+        Raises ConflictError when other writers kept winning.
+        """
+        key, hour = (f"ACCOUNT#{account_id}", "BUDGET"), sortable(now)[:13]
+        for _ in range(MAX_ATTEMPTS):
+            item = self._table.get(*key) or {"budget_hour": "", "spent": 0}
+            spent = int(item["spent"]) if item["budget_hour"] == hour else 0
+            if spent >= limit:
+                return False
+            try:
+                self._table.put(
+                    {"pk": key[0], "sk": key[1], "budget_hour": hour, "spent": spent + 1},
+                    condition=f"{ABSENT} OR (budget_hour = :hour AND spent = :spent)",
+                    values={":hour": item["budget_hour"], ":spent": item["spent"]},
+                )
+            except ConflictError:
+                continue
+            return True
+        raise ConflictError(f"budget of {account_id}: other writers won {MAX_ATTEMPTS} times")
+
+    def intend(self, plan: Plan, number: int, step: Step, *, token: int, now: datetime) -> None:
+        """Write down a call before it is made.
+
+        Raises ConflictError for a worker that lost the identity's lock: whoever has it by now goes on.
+        """
+        held = self._table.get(f"IDENTITY#{plan.identity.identity_id}", "LOCK")
+        if held is None or int(held["fencing_token"]) != token:
+            raise ConflictError(f"{plan.identity.arn} is being changed by another delivery by now")
+        self._put_step(plan.plan_id, number, step, token, now, outcome="")
+
+    def note(self, plan: Plan, number: int, step: Step, outcome: str, *, token: int, now: datetime) -> None:
         """Write down how a call ended."""
-        self._put_step(plan_id, number, step, token, now, outcome=outcome)
+        self._put_step(plan.plan_id, number, step, token, now, outcome=outcome)
 
     def steps(self, plan_id: str) -> list[Item]:
         """The calls of a plan in order, those of its rollback after those of its application."""

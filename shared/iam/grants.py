@@ -65,17 +65,20 @@ def effective_grants(detail: IdentityDetail, catalogue: Catalogue) -> Grants:
     Raises PolicyDocumentError where a policy can't be read: what it grants or denies would be unknown.
     """
     rules = _rules(detail.policies, catalogue)
-    granted = _after_denies(_granted(rules.allows), rules.denies, catalogue)
+    denies: Sequence[Statement] = rules.denies
+    granted = _after_denies(_granted(rules.allows), denies, catalogue)
     unknown = [
         (pattern, allowed.statement)
         for allowed in rules.allows
         for pattern in actions.unknown_wildcards(allowed.statement, catalogue)
     ]
-    denies: Sequence[Statement] = rules.denies
     if detail.boundary is not None:
         boundary = _rules([detail.boundary], catalogue, others=frozenset(granted))
-        granted = _after_denies(_within(granted, boundary.allows), boundary.denies, catalogue)
         denies = (*denies, *boundary.denies)
+        # Denies are taken from both sides before they meet: of two patterns that only overlap the wider one is kept,
+        # and a Deny that covers the other would no longer be seen to cover it.
+        limits = _after_denies(_granted(boundary.allows), denies, catalogue)
+        granted = _within(_after_denies(granted, boundary.denies, catalogue), limits)
         unknown = [item for item in unknown if _may_allow(boundary.allows, item[0])]
     patterns = {pattern for pattern, statement in unknown if not _denied_pattern(pattern, statement, denies)}
     return Grants({key: granted[key] for key in catalogue.in_order(granted)}, tuple(sorted(patterns)))
@@ -136,14 +139,13 @@ def _limited(grants: Iterable[Grant], deny: Statement) -> tuple[Grant, ...]:
     return tuple(left)
 
 
-def _within(granted: _ByAction, allows: Sequence[_Allowed]) -> _ByAction:
+def _within(granted: _ByAction, limits: _ByAction) -> _ByAction:
     """What a permissions boundary leaves: an action that it allows too, on the resources that both reach."""
     limited: _ByAction = {}
     for key, grants in granted.items():
-        boundary = [allowed.statement for allowed in allows if key in allowed.keys]
         left: list[Grant] = []
         for grant in grants:
-            for limit in _widest_first(boundary):
+            for limit in _widest_first(limits.get(key, ())):
                 narrowed = _intersect(grant, limit)
                 if narrowed is not None and narrowed not in left:
                     left.append(narrowed)
@@ -154,11 +156,11 @@ def _within(granted: _ByAction, allows: Sequence[_Allowed]) -> _ByAction:
     return limited
 
 
-def _widest_first(statements: Iterable[Statement]) -> list[Statement]:
-    return sorted(statements, key=lambda one: (one.conditional, not scopes.reaches_everything(one), one.index))
+def _widest_first(limits: Iterable[Grant]) -> list[Grant]:
+    return sorted(limits, key=lambda one: (one.conditional, not scopes.reaches_everything(one), one.statement))
 
 
-def _intersect(grant: Grant, limit: Statement) -> Grant | None:
+def _intersect(grant: Grant, limit: Grant) -> Grant | None:
     """What a grant and one statement of the boundary both reach, or None.
 
     Where neither of two patterns covers the other but they may overlap, what both reach is kept as the one of them
@@ -174,7 +176,7 @@ def _intersect(grant: Grant, limit: Statement) -> Grant | None:
     )
 
 
-def _intersect_scopes(grant: Grant, limit: Statement) -> Scope | None:
+def _intersect_scopes(grant: Grant, limit: Grant) -> Scope | None:
     if not grant.resources and not limit.resources:
         return Scope((), tuple(dict.fromkeys((*grant.not_resources, *limit.not_resources))))
     if grant.resources and limit.resources:

@@ -1,7 +1,8 @@
 """The real CloudTrail records of the demonstration, given to the seeded identities and spread over the window.
 
-Changed in each record: who called (the mapping of account.py), the account id, and the time; one hour is stretched over
-STRETCH_DAYS, so that the window has as many observed days as a deployed system would. Everything else is as recorded.
+Changed in each record: who called (the mapping of account.py), the account id wherever it stands, and the time; one
+hour is stretched over STRETCH_DAYS, so that the window has as many observed days as a deployed system would. Everything
+else is as recorded.
 """
 
 import gzip
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.demonstration.account import IDENTITIES
+from infra.local.local_aws import LocalAwsError
 from shared.model.identity import IdentityRef, IdentityType
 
 RECORDS = Path(__file__).parents[1] / "records" / "invictus"
+RECORDED_ACCOUNT = "123837392027"
 STRETCH_DAYS = 60
 MAX_ENTRIES = 10  # per PutEvents (API limit)
 SENDERS = 4
@@ -24,15 +27,16 @@ SESSION = "demonstration"
 Record = dict[str, Any]
 
 
-def recorded() -> Iterator[Record]:
-    """Every record, as it was delivered."""
+def recorded(account_id: str = RECORDED_ACCOUNT) -> Iterator[Record]:
+    """Every record, as it was delivered but for the account id."""
     for path in sorted(RECORDS.glob("*.json.gz")):
-        yield from json.loads(gzip.decompress(path.read_bytes()))["Records"]
+        text = gzip.decompress(path.read_bytes()).decode().replace(RECORDED_ACCOUNT, account_id)
+        yield from json.loads(text)["Records"]
 
 
 def replayed(identities: Mapping[str, IdentityRef], *, account_id: str, now: datetime) -> list[Record]:
     """The records as the seeded account would have produced them, the last one an hour ago."""
-    records = list(recorded())
+    records = list(recorded(account_id))
     times = [datetime.fromisoformat(record["eventTime"]) for record in records]
     first, last = min(times), max(times)
     stretch = timedelta(days=STRETCH_DAYS) / (last - first)
@@ -40,7 +44,7 @@ def replayed(identities: Mapping[str, IdentityRef], *, account_id: str, now: dat
     result = []
     for record, time in zip(records, times, strict=True):
         moved = now - timedelta(hours=1) - (last - time) * stretch
-        changed = {**record, "eventTime": f"{moved:%Y-%m-%dT%H:%M:%SZ}", "recipientAccountId": account_id}
+        changed = {**record, "eventTime": f"{moved:%Y-%m-%dT%H:%M:%SZ}"}
         owner = owners.get((record["userIdentity"].get("userName", ""), record["eventSource"].split(".")[0]))
         if owner:
             changed["userIdentity"] = _caller(record["userIdentity"], identities[owner])
@@ -70,7 +74,7 @@ def replay(events: Any, records: Sequence[Record]) -> None:
     with ThreadPoolExecutor(SENDERS) as senders:
         for answer in senders.map(lambda batch: events.put_events(Entries=[_entry(one) for one in batch]), batches):
             if answer["FailedEntryCount"]:
-                raise RuntimeError(f"the local AWS refused {answer['FailedEntryCount']} events")
+                raise LocalAwsError(f"the local AWS refused {answer['FailedEntryCount']} events")
 
 
 def _entry(record: Record) -> dict[str, str]:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table as Grid
 
 from infra.local.demonstration.account import AWS, IDENTITIES, seed
 from infra.local.demonstration.checks import Checks
+from infra.local.demonstration.findings import Findings, IdentityFinding
 from infra.local.demonstration.records import replay, replayed
 from infra.local.demonstration.report import write_report
+from infra.local.demonstration.summary import print_summary
 from infra.local.demonstration.system import System
 from infra.local.deploy import deploy
 from infra.local.local_aws import LocalAws
@@ -20,7 +22,7 @@ from services.auditor.chain import verify_chain
 from services.scorer.cloudtrail import parse_record
 from services.scorer.usage import fold
 from shared.model.identity import IdentityDetail, IdentityRef
-from shared.model.plan import PlanStatus
+from shared.model.plan import PlanRecord, PlanStatus
 from shared.model.score import Band, Score
 from shared.reference import load_operations
 
@@ -40,19 +42,32 @@ OURS = ":policy/leastwise/"
 
 def demonstrate(*, report_path: str) -> bool:
     """Run the demonstration; returns whether every check held."""
-    console = Console(width=120 if not Console().is_terminal else None)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
     started = time.monotonic()
     console.print("[bold]leastwise[/] on the local AWS, with 2,900 real CloudTrail records\n")
     log_file = Path(report_path).with_name("local-aws.log").resolve()
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.unlink(missing_ok=True)
     with LocalAws.start(managed_policies=MANAGED_POLICIES, log_file=log_file, enforce_permissions=True) as local:
-        step(console, 1, f"Local AWS on {local.endpoint_url}; building and deploying template.yaml")
-        outputs = deploy(local, template=REPOSITORY / "template.yaml", parameters=PARAMETERS)
+        step(console, 1, f"Local AWS on {local.endpoint_url}: building and deploying template.yaml")
+        with console.status("sam build, sam deploy") as status:
+            outputs = deploy(
+                local,
+                template=REPOSITORY / "template.yaml",
+                parameters=PARAMETERS,
+                progress=lambda line: status.update(escape(line.strip()[:100])),
+            )
+        console.print(f"  {len(outputs)} outputs after {time.monotonic() - started:.0f} s", highlight=False)
         demonstration = Demonstration(System(local, outputs), console)
         for run in demonstration.steps():
-            run()
-        demonstration.finish(report_path, seconds=time.monotonic() - started)
+            with console.status("working"):
+                run()
+        findings = demonstration.findings()
+    print_summary(console, findings, seconds=time.monotonic() - started)
+    write_report(findings, Path(report_path))
+    console.print(f"Report: {report_path}", highlight=False)
     return demonstration.checks.all_held
 
 
@@ -128,7 +143,7 @@ class Demonstration:
         self.system.settle()
         self.before = self._scores()
         self.account_pci = (pci, pci)
-        self.checks.hold("every identity has a score", set(self.before) == set(self.refs))
+        self.checks.hold("every identity has a score", set(self.before) == set(self.refs), _listed(self.before))
         self.checks.hold("the account's PCI is high", Band.of(pci) is Band.HIGH, f"{pci:.0f}")
 
     def judge(self) -> None:
@@ -141,7 +156,8 @@ class Demonstration:
             found = {key for key, verdict in self.system.compliance().items() if verdict == "NON_COMPLIANT"}
             return found & {ref.identity_id for ref in self.refs.values()} == expected
 
-        self.checks.hold_soon(f"the Config rule shows NON_COMPLIANT for exactly {len(due)} of 14", shown, seconds=45)
+        claim = f"the Config rule shows NON_COMPLIANT for exactly {len(due)} of {len(self.refs)}"
+        self.checks.hold_soon(claim, shown, seconds=45)
         exempt = self.system.compliance().get(self.refs["break-glass"].identity_id, "NOT_APPLICABLE")
         self.checks.hold("the exempt identity is not judged", exempt == "NOT_APPLICABLE", exempt)
 
@@ -149,8 +165,8 @@ class Demonstration:
         """Mode `approve`: the compliance changes led to plans, and to nothing else."""
         self._step("Mode approve: plans are computed, proven, and wait")
         self.system.settle()
-        plans = {name: self._plan_status(ref) for name, ref in self.refs.items()}
-        waiting = sorted(name for name, status in plans.items() if status is PlanStatus.PROPOSED)
+        plans = {name: self._record(ref) for name, ref in self.refs.items()}
+        waiting = sorted(name for name, plan in plans.items() if plan and plan.status is PlanStatus.PROPOSED)
         self.checks.hold("a proven plan waits for each identity with evidence", BY_SSM in waiting, ", ".join(waiting))
         unchanged = all(self.system.boundary_of(ref) is None for ref in self.refs.values())
         self.checks.hold("nothing was changed in IAM", unchanged)
@@ -199,10 +215,10 @@ class Demonstration:
         """One plan is taken back; the identity is as it was, and stays so."""
         self._step(f"Rolling back user {ROLLED_BACK}")
         ref = self.refs[ROLLED_BACK]
-        current = self.system.journal.current(ref)
-        if not self.checks.hold("it has a plan to take back", current and self.system.boundary_of(ref)):
+        record = self._record(ref)
+        if not self.checks.hold("it has a plan to take back", record and self.system.boundary_of(ref)) or not record:
             return
-        payload = {"action": "rollback", "plan_id": current.plan_id if current else "", "trigger": "demonstration"}
+        payload = {"action": "rollback", "plan_id": record.plan.plan_id, "trigger": "demonstration"}
         outcome = self.system.invoke("RemediationRequestFunctionName", payload)["outcome"]
         self.checks.hold("the rollback succeeded", outcome == "ROLLED_BACK", outcome)
         self.checks.hold("its permissions are exactly as before", self._is_as_before(ROLLED_BACK))
@@ -228,23 +244,28 @@ class Demonstration:
             self.console.print(Panel(notice.text, title=notice.subject, width=110, title_align="left"), markup=False)
         self.checks.hold("no message ended in a dead-letter queue", self.system.dead_letters() == 0)
 
-    def finish(self, report_path: str, *, seconds: float) -> None:
-        """Print the table and write the report."""
-        grid = Grid(title="Privilege Creep Index before and after", title_justify="left")
-        for column in ("identity", "job", "before", "after", "granted", "outcome"):
-            grid.add_column(column, justify="right" if column in {"before", "after", "granted"} else "left")
-        for one in sorted(IDENTITIES, key=lambda one: -self.before[one.name].pci):
-            first, last = self.before[one.name], self.after[one.name]
-            granted = f"{first.granted:,} → {last.granted:,}"
-            grid.add_row(one.name, one.job, f"{first.pci:.0f}", f"{last.pci:.0f}", granted, self.outcome_of(one.name))
-        grid.add_section()
-        grid.add_row("account", "root mean square", f"{self.account_pci[0]:.0f}", f"{self.account_pci[1]:.0f}", "", "")
-        self.console.print(grid)
-        path = write_report(self, report_path)
-        held = sum(check.held for check in self.checks.made)
-        colour = "green" if self.checks.all_held else "red"
-        self.console.print(f"[bold {colour}]{held} of {len(self.checks.made)} checks held[/] in {seconds:.0f} s")
-        self.console.print(f"Report: {path}", highlight=False)
+    def findings(self) -> Findings:
+        """Everything that was found, the worst identities first."""
+        jobs = {one.name: one.job for one in IDENTITIES}
+        worst_first = sorted(self.before, key=lambda name: -self.before[name].pci)
+        return Findings(
+            account_before=self.account_pci[0],
+            account_after=self.account_pci[1],
+            identities=tuple(
+                IdentityFinding(
+                    name=name,
+                    arn=self.refs[name].arn,
+                    job=jobs[name],
+                    before=self.before[name],
+                    after=self.after[name],
+                    plan=record.plan if (record := self._record(self.refs[name])) else None,
+                    history=tuple(self.system.audit.chain(_chain(self.refs[name]))),
+                    outcome=self._outcome(name),
+                )
+                for name in worst_first
+            ),
+            checks=tuple(self.checks.made),
+        )
 
     def _step(self, title: str) -> None:
         self._number += 1
@@ -254,17 +275,15 @@ class Demonstration:
         stored = {name: self.system.scores.get(ref.account_id, ref.identity_id) for name, ref in self.refs.items()}
         return {name: found.score for name, found in stored.items() if found}
 
-    def _plan_status(self, ref: IdentityRef) -> PlanStatus | None:
+    def _record(self, ref: IdentityRef) -> PlanRecord | None:
         current = self.system.journal.current(ref)
-        record = self.system.journal.get(current.plan_id) if current else None
-        return record.status if record else None
+        return self.system.journal.get(current.plan_id) if current else None
 
     def _check_right_sized(self, name: str) -> None:
         """Boundary set and verified, policies untouched, journal complete."""
         ref = self.refs[name]
         detail = self.system.detail(ref)
-        current = self.system.journal.current(ref)
-        record = self.system.journal.get(current.plan_id) if current else None
+        record = self._record(ref)
         if record is None:
             self.checks.hold(f"{name} has an applied plan", held=False)
             return
@@ -283,16 +302,22 @@ class Demonstration:
         now, original = self.system.detail(self.refs[name]), self.originals[name]
         return now == original.model_copy(update={"read_at": now.read_at})
 
-    def outcome_of(self, name: str) -> str:
+    def _outcome(self, name: str) -> str:
         """How it ended for one identity, in a word or two."""
         detail, first = self.system.detail(self.refs[name]), self.before[name]
         if detail.boundary:
             return "right-sized"
         if name == ROLLED_BACK:
-            return "right-sized, rolled back"
+            return f"rolled back, PCI {self._scores()[name].pci:.0f} again"
         if first.exempt:
             return "exempt"
         return "compliant" if first.pci < THRESHOLD else "left: no evidence of use"
+
+
+def _listed(scores: dict[str, Score]) -> str:
+    """Names with their PCI, worst first."""
+    worst_first = sorted(scores.items(), key=lambda item: -item[1].pci)
+    return ", ".join(f"{name} {score.pci:.0f}" for name, score in worst_first)
 
 
 def _chain(ref: IdentityRef) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from infra.local.local_aws import LocalAws
+from infra.local.local_aws import LocalAws, LocalAwsError
 from shared.aws.audit_table import AuditTable
 from shared.aws.dynamodb import Table
 from shared.aws.iam import IamReader
@@ -53,13 +53,13 @@ class System:
         return boundary.source.arn if boundary else None
 
     def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Invoke a function of the stack; RuntimeError with its own words when it fails."""
+        """Invoke a function of the stack; LocalAwsError with its own words when it fails."""
         answer = self.local.client("lambda").invoke(
             FunctionName=self.outputs[output], Payload=json.dumps(payload).encode()
         )
         content: dict[str, Any] = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
-            raise RuntimeError(f"{output}: {content.get('errorMessage')}")
+            raise LocalAwsError(f"{output}: {content.get('errorMessage')}")
         return content
 
     def sweep(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class System:
             time.sleep(0.2)
         return "IN_PROGRESS"
 
-    def settle(self, queues: Iterable[str] = QUEUES, *, seconds: float = 90.0) -> bool:
+    def settle(self, queues: Iterable[str] = QUEUES, *, seconds: float = 150.0) -> bool:
         """Wait until the queues have been empty, nothing in flight, for a moment; False when they never were."""
         return _steady(lambda: self._waiting(queues) == 0, seconds)
 
@@ -135,9 +135,19 @@ class System:
         return total
 
     def _subscribe(self) -> None:
-        sqs = self.local.client("sqs")
+        """Subscribe the inbox as the security team would: the queue lets the topic, and nobody else, send to it."""
+        sqs, topic = self.local.client("sqs"), self.outputs["TopicArn"]
         arn = sqs.get_queue_attributes(QueueUrl=self._inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        self.local.client("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sqs.set_queue_attributes(QueueUrl=self._inbox, Attributes={"Policy": policy})
+        self.local.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def _table(self, output: str) -> Table:
         return Table(self.local.client("dynamodb"), self.outputs[output])

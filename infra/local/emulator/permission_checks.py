@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from ministack.core import iam_actions
-from ministack.services import iam
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import config, iam
 
 Context = dict[str, Any]
 
 
 def install() -> None:
-    """Wrap the two functions that every checked request passes through: its condition keys and its resource.
+    """Wrap the functions that every checked request passes through: its condition keys, its resource, its origin.
 
+    The loopback connection has no TLS and needs none; policies see it as `aws:SecureTransport`, so that the TLS-only
+    statements of the template take effect without refusing everything.
     Without the keys of IAM and EventBridge an Allow that is conditional on them never applies and, worse, neither does
     a Deny. And ministack leaves the path out of the ARN of a user, role or new policy.
     """
@@ -27,9 +30,17 @@ def install() -> None:
 
     def request_resource_arn(*request: Any) -> str:
         service, body, account_id = request[0], request[4], request[7]
-        known = iam_resource_arn(_fields(body), account_id) if service == "iam" else None
+        known = None
+        if service == "iam":
+            known = iam_resource_arn(_fields(body), account_id)
+        elif service == "config":
+            known = config_rule_arn(body)
         return known or str(resource_arn(*request))
 
+    def pin_request_origin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 ministack's own signature
+        iam_evaluator.pin_request_origin(source_ip, secure_transport=True)
+
+    app.pin_request_origin = pin_request_origin
     iam_actions.request_tag_context = request_context
     iam_actions.extract_resource_arn = request_resource_arn
 
@@ -64,12 +75,21 @@ def iam_keys(action: str, params: Mapping[str, str]) -> Context:
 
 def iam_resource_arn(params: Mapping[str, str], account_id: str) -> str | None:
     """The ARN of what an IAM call is about, its path included; None leaves it to ministack."""
+    if "Arn" in params:
+        return params["Arn"]
     if known := _target(params):
         return str(known["Arn"])
     for name, kind in (("UserName", "user"), ("RoleName", "role"), ("PolicyName", "policy")):
         if name in params:
             return f"arn:aws:iam::{account_id}:{kind}{params.get('Path', '/')}{params[name]}"
     return None
+
+
+def config_rule_arn(body: bytes) -> str | None:
+    """The ARN of the one rule that an AWS Config call names; None leaves it to ministack."""
+    names = json.loads(body or b"{}").get("ConfigRuleNames") or []
+    rule = config._config_rules.get(names[0]) if len(names) == 1 else None
+    return str(rule["ConfigRuleArn"]) if rule else None
 
 
 def _target(params: Mapping[str, str]) -> dict[str, Any]:

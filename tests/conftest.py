@@ -1,0 +1,277 @@
+"""What every test may use: no network for units, dummy credentials, the stack on moto, a Lambda context, the log."""
+
+import io
+import json
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_socket
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from infra.build.template import ROOT, load_template
+from shared.aws import clients
+from shared.aws.dynamodb import Table
+from tests.builders import ACCOUNT, envelope
+
+REGION = "us-east-1"
+UNIT = Path(__file__).parent / "unit"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "leastwise",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+MAKE_API_CALL: Callable[..., Any] = vars(BaseClient)["_make_api_call"]  # the one place that all calls pass
+CLIENTS = ("config", "dynamodb", "events", "iam", "sns", "sqs", "ssm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the environment before anything is imported that reads it: no test can reach a real account."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"):
+        os.environ.pop(name, None)
+    os.environ.update(ENVIRONMENT)
+    # powertools' way to say that an invocation had nothing to count
+    config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def closed_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unit tests have no network."""
+    if not request.path.is_relative_to(UNIT):
+        yield
+        return
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture
+def fresh_clients() -> Iterator[None]:
+    """Forget the clients that warm functions keep, before and after."""
+    _forget_clients()
+    yield
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    for name in CLIENTS:
+        getattr(clients, name).cache_clear()
+
+
+class FakeContext(LambdaContext):
+    """What the Lambda runtime says of an invocation."""
+
+    def __init__(self) -> None:
+        self._function_name = "function"
+        self._function_version = "$LATEST"
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
+        self._aws_request_id = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Plenty."""
+        return 30_000
+
+
+@pytest.fixture
+def context() -> LambdaContext:
+    """A Lambda context."""
+    return FakeContext()
+
+
+class LogLines:
+    """What was logged since the test began, as CloudWatch Logs would get it."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        """Everything, as written."""
+        return self._stream.getvalue()
+
+    def entries(self, message: str) -> list[dict[str, Any]]:
+        """The structured entries with this message."""
+        lines = map(json.loads, self.text.splitlines())
+        return [line for line in lines if line["message"] == message]
+
+
+@pytest.fixture
+def log() -> Iterator[LogLines]:
+    """The services' log."""
+    from shared.observability import logger  # noqa: PLC0415 after pytest_configure, whose environment it reads
+
+    handler = logger.registered_handler
+    assert hasattr(handler, "setStream")
+    stream = io.StringIO()
+    before = handler.setStream(stream)
+    yield LogLines(stream)
+    handler.setStream(before)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack's resources on moto, with the keys and indexes of the real templates; events and messages by queue."""
+
+    usage_table: str
+    scores_table: str
+    journal_table: str
+    audit_table: str
+    event_bus: str
+    evaluator_queue_url: str
+    topic_arn: str
+    topic_queue_url: str  # is subscribed to the topic
+    mode_parameter: str
+    _put: list[dict[str, Any]]  # entries of PutEvents, in order
+
+    def table(self, name: str) -> Table:
+        """One of the tables, as the adapters see it."""
+        return Table(clients.dynamodb(), name)
+
+    def published(self) -> list[dict[str, Any]]:
+        """Events put on the bus since the last look, as rules deliver them."""
+        entries, self._put[:] = list(self._put), []
+        return [
+            envelope(json.loads(entry["Detail"]), detail_type=entry["DetailType"], source=entry["Source"])
+            for entry in entries
+            if entry["EventBusName"] == self.event_bus
+        ]
+
+    def told(self, event_type: str) -> list[dict[str, Any]]:
+        """Details of the events of one type put on the bus since the last look."""
+        return [event["detail"] for event in self.published() if event["detail-type"] == event_type]
+
+    def notified(self) -> list[dict[str, Any]]:
+        """Notifications sent since the last look, as SNS delivers them to a queue."""
+        return [json.loads(body) for body in self.take(self.topic_queue_url)]
+
+    def take(self, queue_url: str) -> list[str]:
+        """Bodies of all messages of a queue, which is empty after it."""
+        sqs, bodies = clients.sqs(), []
+        while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def delayed(self) -> int:
+        """How many messages wait in the evaluator's queue for their time."""
+        answer = clients.sqs().get_queue_attributes(QueueUrl=self.evaluator_queue_url, AttributeNames=["All"])
+        return int(answer["Attributes"]["ApproximateNumberOfMessagesDelayed"])
+
+
+@pytest.fixture
+def aws(fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The stack on moto, and the settings of every handler that point to it."""
+    monkeypatch.setattr("moto.iam.models.random_resource_id", _user_id)
+    with mock_aws():
+        stack = _build_stack()
+        for name, value in _settings(stack).items():
+            monkeypatch.setenv(f"LEASTWISE_{name}", value)
+        yield stack
+
+
+def _user_id(size: int = 20) -> str:
+    """An id as IAM gives it to users, which moto's have no likeness to."""
+    return "AIDA" + uuid.uuid4().hex.upper()[: size - 4]
+
+
+def _settings(stack: Stack) -> dict[str, str]:
+    return {
+        "ACCOUNT_ID": ACCOUNT,
+        "STACK_NAME": "leastwise",
+        "USAGE_TABLE": stack.usage_table,
+        "SCORES_TABLE": stack.scores_table,
+        "JOURNAL_TABLE": stack.journal_table,
+        "AUDIT_TABLE": stack.audit_table,
+        "EVENT_BUS": stack.event_bus,
+        "EVALUATOR_QUEUE_URL": stack.evaluator_queue_url,
+        "TOPIC_ARN": stack.topic_arn,
+        "MODE_PARAMETER": stack.mode_parameter,
+        "CONFIG_RULE_NAME": "leastwise-pci",
+        "RETENTION_DAYS": "400",
+        "WINDOW_DAYS": "90",
+        "THRESHOLD": "60",
+        "SCORE_MAX_AGE_HOURS": "48",
+        "REEVALUATION_DELAY_SECONDS": "60",
+    }
+
+
+def _build_stack() -> Stack:
+    data = load_template(ROOT / "infra" / "sam" / "data.yaml")
+    for name in ("UsageTable", "ScoresTable", "JournalTable", "AuditTable"):
+        properties = data["Resources"][name]["Properties"]
+        keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        clients.dynamodb().create_table(TableName=name, **{key: properties[key] for key in keys if key in properties})
+    clients.events().create_event_bus(Name="leastwise")
+    put: list[dict[str, Any]] = []
+    # moto needs an optional package to deliver to a rule's targets, so what is put is noted on its way
+    clients.events().meta.events.register("provide-client-params.events.PutEvents", partial(_note_entries, put))
+    topic_arn, topic_queue = clients.sns().create_topic(Name="security")["TopicArn"], _queue("security")
+    clients.sns().subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(topic_queue))
+    clients.ssm().put_parameter(Name="/leastwise/mode", Value="observe", Type="String")
+    return Stack(
+        usage_table="UsageTable",
+        scores_table="ScoresTable",
+        journal_table="JournalTable",
+        audit_table="AuditTable",
+        event_bus="leastwise",
+        evaluator_queue_url=_queue("evaluator"),
+        topic_arn=topic_arn,
+        topic_queue_url=topic_queue,
+        mode_parameter="/leastwise/mode",
+        _put=put,
+    )
+
+
+def _note_entries(put: list[dict[str, Any]], params: dict[str, Any], **_: Any) -> None:
+    put.extend(params["Entries"])
+
+
+def _queue(name: str) -> str:
+    return clients.sqs().create_queue(QueueName=name)["QueueUrl"]
+
+
+def _queue_arn(url: str) -> str:
+    return clients.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+@pytest.fixture
+def atomic_calls(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One AWS call at a time, as the services themselves order them: moto does not lock, and threads would tear it."""
+    lock = threading.Lock()
+
+    def locked(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        with lock:
+            return MAKE_API_CALL(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
+
+
+def in_threads(*calls: Callable[[], object]) -> None:
+    """Run the calls at the same time; raises what any of them raised."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], object]) -> None:
+        start.wait()
+        call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for future in [pool.submit(run, call) for call in calls]:
+            future.result()

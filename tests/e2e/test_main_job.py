@@ -1,0 +1,203 @@
+"""An IAM call in, a right-sized identity out: through rules, queues, functions, AWS Config, audit and notification."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from infra.local.demonstration.account import AWS
+from infra.local.demonstration.system import System
+from services.auditor.chain import verify_chain
+from shared.events import IdentityScored
+from shared.model.audit import AuditEntry
+from shared.model.identity import IdentityRef
+from shared.model.plan import PlanStatus
+from shared.model.score import Band
+from shared.model.usage import Usage
+
+pytestmark = pytest.mark.e2e
+DEADLINE_SECONDS = 60.0
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], *, what: str) -> T:
+    """Look until something true is seen."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:.0f} s: {what}"
+        time.sleep(0.2)
+    return seen
+
+
+def create_user(system: System, *policies: str) -> IdentityRef:
+    iam = system.local.client("iam")
+    user = iam.create_user(UserName=f"user-{uuid.uuid4().hex[:8]}")["User"]
+    for name in policies:
+        iam.attach_user_policy(UserName=user["UserName"], PolicyArn=f"{AWS}{name}")
+    return IdentityRef(account_id=system.account_id, identity_id=user["UserId"], arn=user["Arn"])
+
+
+def call(ref: IdentityRef, service: str, operation: str) -> dict[str, Any]:
+    """A management event as CloudTrail records it: `ref` made the call an hour ago."""
+    return {
+        "eventVersion": "1.10",
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": ref.identity_id,
+            "arn": ref.arn,
+            "accountId": ref.account_id,
+            "userName": ref.name,
+        },
+        "eventTime": f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": operation,
+        "awsRegion": "us-east-1",
+        "requestParameters": None,
+        "responseElements": None,
+        "requestID": str(uuid.uuid4()),
+        "eventID": str(uuid.uuid4()),
+        "readOnly": True,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": ref.account_id,
+        "eventCategory": "Management",
+    }
+
+
+def put_call(system: System, record: dict[str, Any]) -> None:
+    source = f"aws.{str(record.get('eventSource', 'aws.')).split('.')[0]}"
+    entry = {"Source": source, "DetailType": "AWS API Call via CloudTrail", "Detail": json.dumps(record)}
+    assert system.local.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def usage_of(system: System, ref: IdentityRef) -> Usage:
+    return system.ledger.read(ref.identity_id, ref.account_id, since=datetime.now(UTC) - timedelta(days=90))
+
+
+def story_of(system: System, ref: IdentityRef) -> list[AuditEntry]:
+    return list(system.audit.chain(f"{ref.account_id}/{ref.identity_id}"))
+
+
+def count(entries: list[AuditEntry], event_type: str) -> int:
+    return sum(entry.event_type == event_type for entry in entries)
+
+
+def test_an_iam_call_ends_in_a_right_sized_identity_an_audit_trail_and_one_notification(system: System) -> None:
+    # given a user who looks at instances, with a policy that is small enough
+    ref = create_user(system, "job-function/ViewOnlyAccess")
+    put_call(system, call(ref, "ec2", "DescribeInstances"))
+    until(lambda: "ec2:describeinstances" in usage_of(system, ref).entries, what="the use is in the ledger")
+
+    # when somebody makes the user an administrator
+    system.local.client("iam").attach_user_policy(UserName=ref.name, PolicyArn=f"{AWS}AdministratorAccess")
+
+    # then the score rises, AWS Config says so, and the boundary is set
+    boundary = until(lambda: system.boundary_of(ref) or "", what="the boundary is set")
+    assert ":policy/leastwise/" in boundary
+    system.settle()
+    detail = system.detail(ref)
+    assert detail.boundary is not None
+    allowed = json.dumps(detail.boundary.document).lower()
+    assert "ec2:describeinstances" in allowed
+    assert "iam:" not in allowed
+    assert {policy.source.name for policy in detail.policies} == {"AdministratorAccess", "ViewOnlyAccess"}
+
+    # and the audit trail tells the story, whole and once
+    until(lambda: count(story_of(system, ref), "PolicyApplied"), what="the change is in the audit trail")
+    story = story_of(system, ref)
+    assert verify_chain(story).whole
+    assert any(entry.compliance == "NON_COMPLIANT" for entry in story)
+    assert count(story, "PolicyApplied") == 1
+    scored = [entry.event["pci"] for entry in story if entry.event_type == "IdentityScored"]
+    assert max(scored) > 99
+
+    # and AWS Config shows it compliant again, and the security team was told of the change once
+    until(lambda: system.compliance().get(ref.identity_id) == "COMPLIANT", what="AWS Config shows COMPLIANT")
+    notices = [notice for notice in system.notices() if notice.arn == ref.arn and notice.type == "PolicyApplied"]
+    assert len(notices) == 1
+    assert "leastwise plan rollback" in notices[0].text
+
+    # and the plan can be taken back, for good
+    current = system.journal.current(ref)
+    assert current is not None
+    request = {"action": "rollback", "plan_id": current.plan_id}
+    assert system.invoke("RemediationRequestFunctionName", request)["outcome"] == PlanStatus.ROLLED_BACK
+    assert system.boundary_of(ref) is None
+    system.sweep()
+    system.settle()
+    assert system.boundary_of(ref) is None
+
+
+def test_a_poison_message_ends_in_the_dead_letter_queue_and_its_batch_is_done(system: System) -> None:
+    # given a queue that tries again soon, so that the test need not wait for six minutes a try
+    sqs = system.local.client("sqs")
+    queue, dead_letters = system.outputs["UsageQueueUrl"], system.outputs["UsageDeadLetterQueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    ref = create_user(system, "job-function/ViewOnlyAccess")
+
+    # when events arrive together of which two are malformed
+    broken = call(ref, "ec2", "DescribeVpcs") | {"eventTime": "yesterday"}
+    good = [call(ref, "ec2", "DescribeSubnets"), call(ref, "ec2", "DescribeVolumes")]
+    put_call(system, good[0])
+    put_call(system, broken)
+    sqs.send_message(QueueUrl=queue, MessageBody="{not json")
+    put_call(system, good[1])
+
+    # then the others are recorded, and the two reach the dead-letter queue with their reasons in the log
+    wanted = {"ec2:describesubnets", "ec2:describevolumes"}
+    until(lambda: wanted <= set(usage_of(system, ref).entries), what="the good events are recorded")
+    until(lambda: _depth(system, dead_letters) == 2, what="both malformed events are in the dead-letter queue")
+    assert "ec2:describevpcs" not in usage_of(system, ref).entries
+    log = system.local.log_file.read_text(encoding="utf-8", errors="replace")
+    assert "eventTime" in log
+    assert "not an EventBridge event" in log
+    assert "yesterday" not in log
+    sqs.purge_queue(QueueUrl=dead_letters)
+
+
+def test_a_duplicate_event_has_one_effect(system: System) -> None:
+    # given a use that is recorded
+    ref = create_user(system, "job-function/ViewOnlyAccess")
+    record = call(ref, "ec2", "DescribeInstances")
+    put_call(system, record)
+    until(lambda: "ec2:describeinstances" in usage_of(system, ref).entries, what="the use is in the ledger")
+    before = usage_of(system, ref)
+
+    # when CloudTrail delivers it again, and the bus one of our own events twice
+    put_call(system, record)
+    event = IdentityScored.about(
+        ref,
+        "duplicate",
+        occurred_at=datetime.now(UTC),
+        score_version=1,
+        pci=1.0,
+        band=Band.LOW,
+        granted=1,
+        used=1,
+        unused=0,
+        unobservable=0,
+        observed_days=1,
+    )
+    entry = {
+        "EventBusName": system.outputs["EventBusName"],
+        "Source": "leastwise.scorer",
+        "DetailType": "IdentityScored",
+        "Detail": event.model_dump_json(),
+    }
+    for _ in range(2):
+        system.local.client("events").put_events(Entries=[entry])
+    system.settle()
+
+    # then the ledger is the same and there is one entry
+    assert usage_of(system, ref).entries == before.entries
+    assert sum(one.event_id == event.event_id for one in story_of(system, ref)) == 1
+
+
+def _depth(system: System, url: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    answer = system.local.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(answer["Attributes"][name])

@@ -1,0 +1,234 @@
+"""Reading IAM: every policy in force by either way, every listing to its last page, and never less in silence."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.stub import Stubber
+
+from shared.aws import clients
+from shared.aws.iam import IamReader, NamedIdentity
+from shared.errors import ConflictError, DependencyError, NotFoundError
+from shared.model.identity import IdentityDetail, IdentityType
+from tests.builders import NOW
+from tests.conftest import MAKE_API_CALL, Stack
+
+USER, ROLE = IdentityType.USER, IdentityType.ROLE
+ANA, DEPLOYER = NamedIdentity(USER, "ana"), NamedIdentity(ROLE, "deployer")
+
+
+def document(action: str) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::a b+c%/*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def managed(name: str, action: str) -> str:
+    return clients.iam().create_policy(PolicyName=name, PolicyDocument=document(action))["Policy"]["Arn"]
+
+
+@pytest.fixture
+def reader(aws: Stack) -> IamReader:
+    return IamReader(clients.iam())
+
+
+@pytest.fixture
+def account(aws: Stack) -> dict[str, str]:
+    """ana, in the group devs, and the role deployer, each with every kind of policy; ARNs of managed policies."""
+    iam = clients.iam()
+    arns = {name: managed(name, f"s3:{name}") for name in ("hers", "ours", "its", "edge")}
+    edge = arns["edge"]
+    iam.create_user(UserName="ana", Path="/team/", Tags=[{"Key": "team", "Value": "core"}])
+    iam.put_user_policy(UserName="ana", PolicyName="inline", PolicyDocument=document("s3:inline"))
+    iam.attach_user_policy(UserName="ana", PolicyArn=arns["hers"])
+    iam.create_group(GroupName="devs")
+    iam.put_group_policy(GroupName="devs", PolicyName="limits", PolicyDocument=document("s3:limits"))
+    iam.attach_group_policy(GroupName="devs", PolicyArn=arns["ours"])
+    iam.add_user_to_group(GroupName="devs", UserName="ana")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"}}]})  # fmt: skip
+    iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=trust, PermissionsBoundary=edge)
+    iam.put_role_policy(RoleName="deployer", PolicyName="inline", PolicyDocument=document("s3:inline"))
+    iam.attach_role_policy(RoleName="deployer", PolicyArn=arns["its"])
+    return arns
+
+
+def held(detail: IdentityDetail) -> set[tuple[str, str]]:
+    return {(str(policy.source), policy.document["Statement"][0]["Action"]) for policy in detail.policies}
+
+
+@pytest.mark.parametrize("way", ["one by one", "the whole account"])
+def test_an_identity_is_read_with_every_policy_in_force(reader: IamReader, account: dict[str, str], way: str) -> None:
+    if way == "one by one":
+        ana, deployer = reader.identity(ANA, now=NOW), reader.identity(DEPLOYER, now=NOW)
+    else:
+        ana, deployer = sorted(reader.account(now=NOW), key=lambda detail: detail.ref.name)
+    assert held(ana) == {
+        ("inline inline", "s3:inline"),
+        ("managed hers", "s3:hers"),
+        ("group_inline devs/limits", "s3:limits"),
+        ("group_managed devs/ours", "s3:ours"),
+    }
+    assert held(deployer) == {("inline inline", "s3:inline"), ("managed its", "s3:its")}
+    assert ana.policies[0].document["Statement"][0]["Resource"] == "arn:aws:s3:::a b+c%/*"
+    assert (ana.ref.path, ana.tags, ana.read_at, ana.boundary) == ("/team/", {"team": "core"}, NOW, None)
+    assert deployer.boundary is not None  # moto keeps the boundaries of roles alone
+    assert deployer.boundary.document["Statement"][0]["Action"] == "s3:edge"
+
+
+def test_the_default_version_of_a_policy_is_in_force(reader: IamReader, account: dict[str, str]) -> None:
+    arn = account["its"]
+    clients.iam().create_policy_version(PolicyArn=arn, PolicyDocument=document("s3:new"), SetAsDefault=True)
+    assert ("managed its", "s3:new") in held(reader.identity(DEPLOYER, now=NOW))
+
+
+def test_all_pages_of_an_account_are_read(reader: IamReader) -> None:
+    for number in range(120):  # moto gives a hundred a page
+        clients.iam().create_user(UserName=f"user{number}")
+    assert len(list(reader.account(now=NOW))) == 120
+
+
+def test_all_pages_of_an_identitys_policies_are_read(reader: IamReader, account: dict[str, str]) -> None:
+    for number in range(105):
+        name = f"inline{number}"
+        clients.iam().put_role_policy(RoleName="deployer", PolicyName=name, PolicyDocument=document("s3:x"))
+    assert len(reader.identity(DEPLOYER, now=NOW).policies) == 107
+
+
+@pytest.mark.parametrize(
+    "who", [NamedIdentity(USER, "nobody"), NamedIdentity(ROLE, "nobody"), NamedIdentity(USER, "deployer")]
+)
+def test_who_is_not_there_is_not_found(reader: IamReader, account: dict[str, str], who: NamedIdentity) -> None:
+    with pytest.raises(NotFoundError):
+        reader.identity(who, now=NOW)
+
+
+@pytest.mark.parametrize("vanishing", ["GetUserPolicy", "GetPolicy", "GetPolicyVersion", "ListGroupPolicies"])
+def test_a_policy_that_vanishes_while_it_is_read_is_a_conflict_and_never_a_gone_identity(
+    reader: IamReader, account: dict[str, str], vanishing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        if operation_name == vanishing:
+            raise clients.iam().exceptions.NoSuchEntityException({"Error": {"Code": "NoSuchEntity"}}, vanishing)
+        return MAKE_API_CALL(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", vanish)
+    with pytest.raises(ConflictError, match="user ana changed while it was read"):
+        reader.identity(ANA, now=NOW)
+
+
+def test_a_name_that_belongs_to_someone_else_by_now_is_not_found(reader: IamReader) -> None:
+    iam = clients.iam()
+    iam.create_user(UserName="ana")
+    old = reader.identity(ANA, now=NOW).ref
+    assert reader.verified(old, now=NOW).ref == old
+    iam.delete_user(UserName="ana")
+    iam.create_user(UserName="ana")
+    with pytest.raises(NotFoundError, match=f"by now, not {old.identity_id}"):
+        reader.verified(old, now=NOW)
+
+
+def test_an_identity_is_found_by_its_unique_id(reader: IamReader, account: dict[str, str]) -> None:
+    ref = reader.identity(DEPLOYER, now=NOW).ref
+    assert reader.find(ref.identity_id, now=NOW).ref == ref
+    with pytest.raises(NotFoundError):
+        reader.find("AROANOBODY0001", now=NOW)
+
+
+def test_a_group_and_a_policy_name_everyone_they_reach(reader: IamReader, account: dict[str, str]) -> None:
+    assert reader.members_of_group("devs") == [ANA]
+    assert {name: reader.holders_of_policy(account[name]) for name in ("hers", "ours", "its")} == {
+        "hers": [ANA],
+        "ours": [ANA],
+        "its": [DEPLOYER],
+    }
+
+
+def test_a_group_or_policy_that_is_gone_reaches_nobody(reader: IamReader) -> None:
+    assert reader.members_of_group("nobody") == []
+    assert reader.holders_of_policy("arn:aws:iam::123456789012:policy/nothing") == []
+
+
+JOB = "12345678-1234-1234-1234-123456789012"
+ARN = "arn:aws:iam::123456789012:role/deployer"
+Answers = Callable[..., None]
+
+
+@pytest.fixture
+def answers(fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    """IAM's answers about last access, in order; the job itself always starts."""
+    monkeypatch.setattr("shared.aws.iam.time.sleep", lambda seconds: None)
+    stubber = Stubber(clients.iam())
+    stubber.add_response("generate_service_last_accessed_details", {"JobId": JOB})
+
+    def add(*pages: dict[str, Any]) -> None:
+        moment = {"JobCreationDate": NOW, "JobCompletionDate": NOW}
+        for page in pages:
+            stubber.add_response("get_service_last_accessed_details", {"ServicesLastAccessed": [], **moment, **page})
+
+    with stubber:
+        yield add
+        stubber.assert_no_pending_responses()
+
+
+def accessed(namespace: str, when: datetime | None) -> dict[str, Any]:
+    service: dict[str, Any] = {"ServiceName": namespace.upper(), "ServiceNamespace": namespace}
+    return service | ({"LastAuthenticated": when} if when else {})
+
+
+def test_last_access_is_waited_for_and_read_to_the_last_page(answers: Answers) -> None:
+    seen = datetime(2026, 2, 1, tzinfo=UTC)
+    first = {
+        "JobStatus": "COMPLETED",
+        "IsTruncated": True,
+        "Marker": "m",
+        "ServicesLastAccessed": [accessed("s3", seen)],
+    }
+    answers({"JobStatus": "IN_PROGRESS"}, {"JobStatus": "IN_PROGRESS"}, first,
+            {"JobStatus": "COMPLETED", "ServicesLastAccessed": [accessed("ec2", None)]})  # fmt: skip
+    assert IamReader(clients.iam()).services_last_accessed(ARN) == {"s3": seen, "ec2": None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ({"JobStatus": "FAILED", "Error": {"Code": "Oops", "Message": "m"}}, "job failed: Oops"),
+        ({"JobStatus": "COMPLETED"}, "are empty"),
+    ],
+)
+def test_no_answer_about_last_access_is_an_error_and_never_nothing_used(
+    answers: Answers, answer: dict[str, Any], complaint: str
+) -> None:
+    answers(answer)
+    with pytest.raises(DependencyError, match=complaint):
+        IamReader(clients.iam()).services_last_accessed(ARN)
+
+
+def test_a_job_that_does_not_end_is_given_up(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.aws.iam.LAST_ACCESSED_DEADLINE_SECONDS", timedelta(0).total_seconds() - 1)
+    answers({"JobStatus": "IN_PROGRESS"})
+    with pytest.raises(DependencyError, match="took over"):
+        IamReader(clients.iam()).services_last_accessed(ARN)
+
+
+def test_a_policy_that_the_listing_names_but_leaves_out_is_read_by_itself(
+    reader: IamReader, account: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_the_boundary(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        answer = MAKE_API_CALL(self, operation_name, api_params)
+        if operation_name == "GetAccountAuthorizationDetails":
+            answer["Policies"] = [one for one in answer["Policies"] if one["Arn"] != account["edge"]]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", without_the_boundary)
+    (deployer,) = [detail for detail in reader.account(now=NOW) if detail.ref.name == "deployer"]
+    assert deployer.boundary is not None
+    assert deployer.boundary.source.arn == account["edge"]
+    assert deployer == reader.identity(DEPLOYER, now=NOW)
+
+
+def test_a_listing_without_any_identity_is_an_error_and_no_empty_account(reader: IamReader) -> None:
+    with pytest.raises(DependencyError, match="no user and no role"):
+        list(reader.account(now=NOW))

@@ -1,0 +1,142 @@
+"""Scores and verdicts on DynamoDB: optimistic writes, all pages, one open claim for a re-evaluation."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+
+from shared.aws.score_table import ScoreTable
+from shared.errors import ConflictError
+from shared.model.identity import IdentityRef
+from shared.model.plan import Compliance
+from shared.model.score import Contribution, CoverageSummary, RiskClass, StoredScore
+from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, OTHER_ACCOUNT, a_score, a_verdict
+from tests.conftest import Stack, in_threads
+
+DELAY = timedelta(seconds=60)
+
+
+@pytest.fixture
+def scores(aws: Stack) -> ScoreTable:
+    return ScoreTable(aws.table(aws.scores_table))
+
+
+def identity(number: int, account_id: str = ACCOUNT) -> IdentityRef:
+    name = f"user{number:04d}"
+    return IdentityRef(
+        account_id=account_id, identity_id=f"AIDAEXAMPLE{number:04d}", arn=f"arn:aws:iam::{account_id}:user/{name}"
+    )
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        StoredScore(a_score(60.0)),
+        StoredScore(a_score(0.1 + 0.2, exempt="it is protected")),
+        StoredScore(a_score(100), announced="abc", announcements=3, present=False),
+        StoredScore(a_score(1, contributions=(), coverage=CoverageSummary(window_days=1, observed_days=0))),
+        StoredScore(
+            a_score(
+                2,
+                identity=DEPLOYER,
+                contributions=(
+                    Contribution(risk=RiskClass.LIST, chance=1e-9, unused=1, examples=("ä\n\x00",), path="p"),
+                ),
+            )
+        ),
+    ],
+)
+def test_what_was_stored_is_read_back_with_its_next_version(scores: ScoreTable, stored: StoredScore) -> None:
+    who = stored.score.identity
+    assert scores.get(ACCOUNT, who.identity_id) is None
+    assert scores.put(stored) == replace(stored, version=1)
+    assert scores.get(ACCOUNT, who.identity_id) == replace(stored, version=1)
+
+
+def test_a_writer_that_read_an_older_version_loses(scores: ScoreTable) -> None:
+    first = scores.put(StoredScore(a_score(1)))
+    second = scores.put(replace(first, score=a_score(2)))
+    for stale in (StoredScore(a_score(3)), first):
+        with pytest.raises(ConflictError):
+            scores.put(stale)
+    assert scores.get(ACCOUNT, ANA.identity_id) == second
+
+
+def test_of_many_first_writers_one_wins(scores: ScoreTable, atomic_calls: None) -> None:
+    outcomes: list[bool] = []
+
+    def write(pci: float) -> None:
+        try:
+            scores.put(StoredScore(a_score(pci)))
+        except ConflictError:
+            outcomes.append(False)
+        else:
+            outcomes.append(True)
+
+    in_threads(*(partial(write, pci) for pci in range(5)))
+    assert sorted(outcomes) == [False, False, False, False, True]
+
+
+def test_more_scores_than_a_page_holds_are_all_read_but_those_of_the_gone(scores: ScoreTable) -> None:
+    long = tuple(f"service:{'VeryLongAction' * 400}{number}" for number in range(5))
+    worst = (Contribution(risk=RiskClass.WRITE, chance=0.5, unused=5, examples=long),)
+    for number in range(90):
+        score = a_score(number % 100, identity=identity(number), contributions=worst)
+        scores.put(StoredScore(score, present=number % 3 != 0))
+    scores.put(StoredScore(a_score(identity=identity(1, OTHER_ACCOUNT))))
+    scores.put_verdict(a_verdict())
+    found = {stored.score.identity.identity_id for stored in scores.scores(ACCOUNT)}
+    assert found == {identity(number).identity_id for number in range(90) if number % 3}
+
+
+def test_a_verdict_is_read_back_and_is_nobody_elses(scores: ScoreTable) -> None:
+    assert scores.verdict(ANA) is None
+    scores.put_verdict(a_verdict(pci=60.5))
+    scores.put_verdict(a_verdict(Compliance.COMPLIANT, identity=DEPLOYER))
+    assert scores.verdict(ANA) == a_verdict(pci=60.5)
+    assert {verdict.identity.name for verdict in scores.verdicts(ACCOUNT)} == {"ana", "deployer"}
+    assert list(scores.verdicts(OTHER_ACCOUNT)) == []
+
+
+@pytest.mark.parametrize(
+    ("judged_at", "replaces"),
+    [(NOW - timedelta(microseconds=1), False), (NOW, True), (NOW + timedelta(microseconds=1), True)],
+)
+def test_a_verdict_that_was_judged_earlier_never_replaces_a_later_one(
+    scores: ScoreTable, judged_at: datetime, *, replaces: bool
+) -> None:
+    scores.put_verdict(a_verdict())
+    other = a_verdict(Compliance.COMPLIANT, judged_at=judged_at)
+    if replaces:
+        scores.put_verdict(other)
+    else:
+        with pytest.raises(ConflictError):
+            scores.put_verdict(other)
+    assert scores.verdict(ANA) == (other if replaces else a_verdict())
+
+
+def test_one_claim_is_open_at_a_time_and_only_within_its_account(scores: ScoreTable) -> None:
+    assert scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY)
+    assert not scores.claim_reevaluation(ACCOUNT, now=NOW + timedelta(seconds=30), delay=DELAY)
+    assert scores.claim_reevaluation(OTHER_ACCOUNT, now=NOW, delay=DELAY)
+    scores.close_reevaluation(ACCOUNT, now=NOW + DELAY)
+    assert scores.claim_reevaluation(ACCOUNT, now=NOW + DELAY, delay=DELAY)
+
+
+@pytest.mark.parametrize(("minutes", "free"), [(10, False), (11, False), (11.1, True)])
+def test_a_claim_that_nobody_closed_is_void_after_ten_delays_and_a_minute(
+    scores: ScoreTable, minutes: float, *, free: bool
+) -> None:
+    scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY)
+    assert scores.claim_reevaluation(ACCOUNT, now=NOW + timedelta(minutes=minutes), delay=DELAY) is free
+
+
+def test_of_many_claims_at_the_same_time_one_is_granted(scores: ScoreTable, atomic_calls: None) -> None:
+    granted: list[bool] = []
+
+    def claim() -> None:
+        granted.append(scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY))
+
+    in_threads(*[claim] * 6)
+    assert sum(granted) == 1

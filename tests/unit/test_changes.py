@@ -1,0 +1,116 @@
+"""Which identities an event may have changed: IAM calls, AWS Config items, and our own events."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.scorer.changes import Changed, changes_of
+from shared.envelope import Envelope
+from shared.errors import InputError
+from shared.events import AccountScored, DomainEvent, IdentityEvent
+from shared.model.identity import IdentityType
+from tests.builders import ACCOUNT, ANA, OTHER_ACCOUNT, envelope, every_event
+
+ITEMS = Path(__file__).parents[1] / "events" / "config"
+USER, ROLE = IdentityType.USER, IdentityType.ROLE
+OWN = f"arn:aws:iam::{ACCOUNT}:policy/own"
+
+
+def event(detail: dict[str, Any], detail_type: str = "AWS API Call via CloudTrail") -> Envelope:
+    return Envelope.model_validate(envelope(detail, detail_type=detail_type))
+
+
+def call(**parameters: Any) -> Envelope:
+    return event({"eventName": "X", "requestParameters": parameters})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"userName": "ana", "policyArn": OWN}, Changed(named=(USER, "ana"))),
+        ({"userName": "ana", "groupName": "devs"}, Changed(named=(USER, "ana"))),
+        ({"userName": "ana", "newUserName": "anna"}, Changed(named=(USER, "anna"))),
+        ({"userName": "ana", "newPath": "/x/"}, Changed(named=(USER, "ana"))),
+        ({"roleName": "deployer", "policyName": "p"}, Changed(named=(ROLE, "deployer"))),
+        ({"groupName": "devs", "policyArn": OWN}, Changed(group="devs")),
+        ({"groupName": "devs", "newGroupName": "developers"}, Changed(group="developers")),
+        ({"policyArn": OWN, "setAsDefault": True}, Changed(policy_arn=OWN)),
+        ({"policyArn": "arn:aws:iam::aws:policy/X"}, Changed(policy_arn="arn:aws:iam::aws:policy/X")),
+    ],
+)
+def test_a_call_of_iam_names_who_may_hold_other_permissions(parameters: dict[str, Any], expected: Changed) -> None:
+    assert changes_of(call(**parameters)) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [None, {}, {"instanceProfileName": "p"}, {"userName": None}, {"userName": ["ana"]}],
+    ids=str,
+)
+def test_a_call_that_touches_nobodys_permissions_names_nobody(parameters: Any) -> None:
+    assert changes_of(event({"eventName": "X", "requestParameters": parameters})) == ()
+
+
+def test_a_policy_of_another_account_is_nobodys_here() -> None:
+    assert changes_of(call(policyArn=f"arn:aws:iam::{OTHER_ACCOUNT}:policy/theirs")) == ()
+    assert changes_of(call(policyArn="nonsense")) == ()
+
+
+@pytest.mark.parametrize("parameters", ["canary", ["canary"], 7], ids=str)
+def test_parameters_of_another_form_are_refused(parameters: Any) -> None:
+    with pytest.raises(InputError, match="requestParameters is not an object"):
+        changes_of(event({"requestParameters": parameters}))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("item-user.json", Changed(named=(USER, "johndoe"))),
+        ("item-role.json", Changed(named=(ROLE, "config-role-ezcrc2"))),
+        ("item-group.json", None),
+        ("item-policy.json", None),
+    ],
+)
+def test_a_real_configuration_item_names_who_changed(name: str, expected: Changed | None) -> None:
+    item = json.loads((ITEMS / name).read_text(encoding="utf-8"))
+    arn = item.get("ARN") or item.get("arn")
+    if expected is None:
+        is_group = item["resourceType"] == "AWS::IAM::Group"
+        expected = Changed(group=item["resourceName"]) if is_group else Changed(policy_arn=arn)
+    assert changes_of(event({"configurationItem": item}, "Config Configuration Item Change")) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("detail", "complaint"),
+    [
+        ({}, "configurationItem is missing"),
+        ({"configurationItem": "canary"}, "configurationItem is missing or not an object"),
+        ({"configurationItem": {"resourceType": "AWS::IAM::User", "ARN": "a"}}, "no resourceName or no ARN"),
+        ({"configurationItem": {"resourceType": "AWS::IAM::User", "resourceName": "a"}}, "no resourceName or no ARN"),
+        (
+            {"configurationItem": {"resourceType": "AWS::S3::Bucket", "resourceName": "b", "ARN": "a"}},
+            "'AWS::S3::Bucket' is not ours",
+        ),
+    ],
+)
+def test_an_item_that_does_not_say_who_changed_is_refused(detail: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        changes_of(event(detail, "Config Configuration Item Change"))
+
+
+@pytest.mark.parametrize("told", every_event(), ids=lambda told: told.type_name())
+def test_our_own_events_name_their_identity_and_the_accounts_names_none(told: DomainEvent) -> None:
+    arrived = event(told.model_dump(mode="json"), told.type_name())
+    if isinstance(told, AccountScored):
+        with pytest.raises(InputError, match="AccountScored names no identity"):
+            changes_of(arrived)
+    else:
+        assert isinstance(told, IdentityEvent)
+        assert changes_of(arrived) == (Changed(ref=ANA),)
+
+
+def test_an_event_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown event type"):
+        changes_of(event({}, "Scheduled Event"))

@@ -1,0 +1,320 @@
+"""A plan keeps what is used, grants nothing new, and is refused with a reason where that can't be proven."""
+
+import functools
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.remediator.derive import MAX_MANAGED_POLICY, Evidence, Knowledge, Options, derive_plan
+from services.remediator.keep import ALWAYS_ALLOWED, keep_set
+from services.scorer.cloudtrail import parse_record
+from services.scorer.usage import fold
+from shared.errors import PolicyDocumentError
+from shared.iam.compare import compare
+from shared.iam.grants import effective_grants
+from shared.iam.narrow import policy_size
+from shared.iam.replay import Use, replay
+from shared.knowledge import load_catalogue, load_risk
+from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
+from shared.model.plan import Plan, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.model.usage import Coverage, Span, Usage, UsageEntry
+from shared.model.usage import Evidence as Kind
+from shared.pci.score import ScoreParameters
+from shared.reference import load_operations
+from tests.builders import ANA, DEPLOYER
+from tests.unit.cloudtrail_records import INVICTUS, ROOT, corpus
+from tests.unit.remediation_fakes import FOREIGN, FORMER
+
+NOW = datetime(2023, 7, 11, tzinfo=UTC)
+YESTERDAY = NOW - timedelta(days=1)
+SINCE = NOW - timedelta(days=90)
+OPTIONS = Options(Strategy.BOUNDARY, 90, threshold=60.0, min_observed_days=1, ttl=timedelta(days=1))
+BUSIEST = "AIDATFQR7NSC5AU2ZV3IE"
+COVERAGE = Coverage(frozenset({YESTERDAY.date()}), frozenset({"us-east-1"}), frozenset({"test"}))
+MANAGED: Mapping[str, Any] = json.loads((ROOT / "infra" / "local" / "managed_policies.json").read_text("utf-8"))
+
+
+@functools.cache
+def knowledge() -> Knowledge:
+    return Knowledge(load_catalogue(), load_risk(), ScoreParameters())
+
+
+@functools.cache
+def recorded() -> Usage:
+    """What the busiest user of the real records did."""
+    folded = fold([parse_record(one) for one in corpus(INVICTUS)], load_operations(), feed="test")
+    (usage,) = [usage for key, usage in folded.usages.items() if key.identity_id == BUSIEST]
+    return replace(usage, coverage=next(iter(folded.coverage.values())))
+
+
+def of_services(usage: Usage, *services: str) -> Usage:
+    entries = {key: entry for key, entry in usage.entries.items() if key.partition(":")[0] in services}
+    return replace(usage, entries=entries)
+
+
+def last_accessed(*services: str) -> dict[str, datetime | None]:
+    """IAM's answer: these services were tried lately, all others never."""
+    never: dict[str, datetime | None] = dict.fromkeys(sorted(load_catalogue().services))
+    return never | dict.fromkeys(services, YESTERDAY)
+
+
+def managed(name: str) -> Policy:
+    (arn,) = [arn for arn in MANAGED if arn.endswith(f"/{name}")]
+    return Policy(source=PolicySource(PolicyKind.MANAGED, name, arn), document=MANAGED[arn]["document"])
+
+
+def inline(*actions: str, resource: str = "*", name: str = "own") -> Policy:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return Policy(source=PolicySource(PolicyKind.INLINE, name), document=document)
+
+
+def boundary(arn: str, *actions: str) -> Policy:
+    source = PolicySource(PolicyKind.MANAGED, arn.rsplit("/", 1)[-1], arn)
+    return Policy(source=source, document=inline(*actions).document)
+
+
+def holding(*policies: Policy, ref: IdentityRef = ANA, **changes: Any) -> IdentityDetail:
+    created = datetime(2020, 1, 1, tzinfo=UTC)
+    fields = {"ref": ref, "created_at": created, "read_at": NOW, "policies": policies}
+    return IdentityDetail.model_validate(fields | changes)
+
+
+def used(*actions: str, kind: Kind = Kind.OBSERVED, at: datetime = YESTERDAY, **coverage: Any) -> Usage:
+    entries = {action.lower(): UsageEntry(action, {kind: Span(at, at)}, None) for action in actions}
+    return Usage(ANA.identity_id, entries, replace(COVERAGE, **coverage))
+
+
+def derived(detail: IdentityDetail, usage: Usage, *services: str, options: Options = OPTIONS) -> Plan | Reason:
+    evidence = Evidence(usage, last_accessed(*services))
+    return derive_plan(detail, evidence, knowledge(), options, now=NOW)
+
+
+def planned(detail: IdentityDetail, usage: Usage, *services: str) -> Plan:
+    plan = derived(detail, usage, *services)
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+# ---- real policies, real records
+
+
+REAL = (
+    (("PowerUserAccess",), ("ec2",)),
+    (("AdministratorAccess",), ("ssm", "cloudtrail")),
+    (("AdministratorAccess",), ("iam",)),
+    (("AdministratorAccess",), ("secretsmanager", "s3")),
+    (("AmazonEC2FullAccess",), ("ec2",)),
+    (("IAMFullAccess", "AmazonS3FullAccess"), ("iam", "s3")),
+    (("AmazonSSMFullAccess", "SecretsManagerReadWrite"), ("ssm", "secretsmanager")),
+)
+
+
+@pytest.mark.parametrize(("policies", "services"), REAL)
+def test_of_real_policies_and_records_every_use_stays_and_nothing_is_new(
+    policies: tuple[str, ...], services: tuple[str, ...]
+) -> None:
+    detail, usage = holding(*map(managed, policies)), of_services(recorded(), *services)
+
+    plan = planned(detail, usage, *services)
+
+    old = [policy.document for policy in detail.policies]
+    (new,) = [policy.document for policy in plan.policies]
+    catalogue = knowledge().catalogue
+    assert plan.proofs.hold
+    assert compare(old, [new], catalogue).verdict is ProofVerdict.NO_NEW_ACCESS
+    before = set(effective_grants(detail, catalogue).by_action)
+    bounded = detail.model_copy(update={"boundary": boundary(FORMER).model_copy(update={"document": new})})
+    after = set(effective_grants(bounded, catalogue).by_action)
+    uses = set(usage.used_since(SINCE)) & before
+    assert uses
+    assert uses <= after <= before
+    assert after == {name.lower() for name in plan.keeps}
+    assert before - after == {name.lower() for name in plan.removes}
+    assert replay([Use(usage.entries[key].action) for key in uses], old, [new], catalogue).held
+    assert policy_size(new) <= MAX_MANAGED_POLICY
+    assert plan.pci_after < OPTIONS.threshold <= plan.pci_before
+
+
+def test_the_same_inputs_in_any_order_give_the_same_plan() -> None:
+    policies = [managed(name) for name in ("AmazonSSMFullAccess", "IAMFullAccess", "AmazonS3FullAccess")]
+    usage = of_services(recorded(), "ssm", "s3")
+    first = planned(holding(*policies), usage, "ssm", "s3")
+    order = random.Random(3)  # noqa: S311 a shuffle, not a secret
+    for _ in range(3):
+        order.shuffle(policies)
+        keys = list(usage.entries)
+        order.shuffle(keys)
+        shuffled = replace(usage, entries={key: usage.entries[key] for key in keys})
+        assert planned(holding(*policies), shuffled, "s3", "ssm").model_dump_json() == first.model_dump_json()
+
+
+def test_another_person_policy_or_keep_set_gives_another_plan() -> None:
+    held, usage = (managed("PowerUserAccess"), managed("AmazonS3FullAccess")), of_services(recorded(), "ec2")
+    others = (
+        planned(holding(*held), usage, "ec2"),
+        planned(holding(held[0]), usage, "ec2"),
+        planned(holding(*held), of_services(recorded(), "ec2", "s3"), "ec2"),
+        planned(holding(*held, ref=ANA.model_copy(update={"identity_id": "AIDAEXAMPLEUSER00009"})), usage, "ec2"),
+    )
+    assert len({plan.plan_id for plan in others}) == len(others)
+
+
+def test_a_plan_says_when_it_expires() -> None:
+    plan = planned(holding(managed("PowerUserAccess")), of_services(recorded(), "ec2"), "ec2")
+    assert (plan.created_at, plan.expires_at) == (NOW, NOW + timedelta(days=1))
+
+
+def test_given_our_own_boundary_when_less_is_used_then_the_next_plan_lies_within_it() -> None:
+    former = boundary(FORMER, "ec2:*", "s3:*", "rds:*")
+    detail, usage = holding(managed("PowerUserAccess"), boundary=former), of_services(recorded(), "ec2")
+
+    plan = planned(detail, usage, "ec2")
+
+    assert compare([former.document], [plan.policies[0].document], knowledge().catalogue).verdict == "no_new_access"
+    assert {name.partition(":")[0] for name in plan.keeps} == {"ec2"}
+    assert plan.fingerprint != planned(holding(managed("PowerUserAccess")), usage, "ec2").fingerprint
+
+
+# ---- no plan, and why
+
+
+MANY = tuple(sorted(load_catalogue().name(key) for key in load_catalogue().of_service("ec2"))[::2])
+NO_PLAN: dict[str, tuple[IdentityDetail, Usage, ReasonCode]] = {
+    "a boundary of others": (
+        holding(inline("iam:*"), boundary=boundary(FOREIGN, "s3:*")),
+        used("iam:GetUser"),
+        ReasonCode.FOREIGN_BOUNDARY,
+    ),
+    "no use": (holding(managed("AdministratorAccess")), used(), ReasonCode.NO_EVIDENCE),
+    "only denied": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", kind=Kind.DENIED),
+        ReasonCode.NO_EVIDENCE,
+    ),
+    "only possible": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", kind=Kind.POSSIBLE),
+        ReasonCode.NO_EVIDENCE,
+    ),
+    "only long ago": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", at=NOW - timedelta(days=91)),
+        ReasonCode.NO_EVIDENCE,
+    ),
+    "only what needs no permission": (
+        holding(managed("AdministratorAccess")),
+        used("sts:GetCallerIdentity"),
+        ReasonCode.NO_EVIDENCE,
+    ),
+    "only what another policy grants": (holding(inline("iam:*")), used("s3:GetObject"), ReasonCode.NO_EVIDENCE),
+    "an unseen trail": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", days=frozenset[date]()),
+        ReasonCode.TOO_LITTLE_EVIDENCE,
+    ),
+    "created today": (
+        holding(managed("AdministratorAccess"), created_at=NOW),
+        used("iam:GetUser", at=NOW, days=frozenset({YESTERDAY.date()})),
+        ReasonCode.TOO_LITTLE_EVIDENCE,
+    ),
+    "everything used": (holding(inline("iam:GetUser")), used("iam:GetUser"), ReasonCode.NOTHING_TO_REMOVE),
+    "a role that uses what a resource policy grants": (
+        holding(inline("iam:*"), ref=DEPLOYER),
+        used("iam:GetUser", "s3:GetObject"),
+        ReasonCode.OUTSIDE_GRANTS,
+    ),
+    "what its uses depend on completes an escalation path": (
+        holding(managed("AdministratorAccess")),
+        of_services(recorded(), "ec2"),
+        ReasonCode.IRREDUCIBLE,
+    ),
+    "more than a policy can hold": (holding(inline("ec2:*", "iam:*")), used(*MANY), ReasonCode.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize("case", NO_PLAN)
+def test_there_is_no_plan(case: str) -> None:
+    detail, usage, code = NO_PLAN[case]
+    reason = derived(detail, usage)
+    assert isinstance(reason, Reason)
+    assert reason.code is code
+
+
+def test_a_user_keeps_what_a_resource_policy_grants_without_our_help() -> None:
+    assert planned(holding(inline("iam:*")), used("iam:GetUser", "s3:GetObject")).keeps == ("iam:GetUser",)
+
+
+def test_an_unreadable_policy_is_an_error_and_no_plan() -> None:
+    broken = inline("s3:*").model_copy(update={"document": {"Statement": [{"Effect": "Maybe"}]}})
+    with pytest.raises(PolicyDocumentError):
+        derived(holding(broken), used("s3:GetObject"))
+
+
+def test_a_deny_stays_as_it_is() -> None:
+    deny = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*", "Condition": {"Bool": {"a": "true"}}}
+    policy = inline("s3:*", "iam:*")
+    document = {**policy.document, "Statement": [*policy.document["Statement"], deny]}
+
+    plan = planned(holding(policy.model_copy(update={"document": document})), used("s3:ListAllMyBuckets"))
+
+    assert deny in plan.policies[0].document["Statement"]
+
+
+# ---- the keep-set: unknown is not unused
+
+
+def kept(action: str, usage: Usage, accessed: Mapping[str, datetime | None] | None = None) -> bool:
+    result = keep_set([action], usage, last_accessed() if accessed is None else accessed, load_catalogue(), since=SINCE)
+    assert result.keep <= {action}
+    return action in result.keep
+
+
+TRIED, TRIED_LONG_AGO = {"s3": YESTERDAY}, {"s3": SINCE - timedelta(seconds=1)}
+KEEP: tuple[tuple[str, str, Usage, Mapping[str, datetime | None] | None, bool], ...] = (
+    ("used", "iam:getuser", used("iam:GetUser"), None, True),
+    ("inferred", "iam:passrole", used("iam:PassRole", kind=Kind.INFERRED), None, True),
+    ("possible", "iam:getuser", used("iam:GetUser", kind=Kind.POSSIBLE), None, True),
+    ("denied", "iam:getuser", used("iam:GetUser", kind=Kind.DENIED), None, False),
+    ("long ago", "iam:getuser", used("iam:GetUser", at=SINCE - timedelta(seconds=1)), None, False),
+    ("at the edge of the window", "iam:getuser", used("iam:GetUser", at=SINCE), None, True),
+    ("unused and the trail would show it", "iam:getuser", used(), {"iam": YESTERDAY}, False),
+    ("unused and no trail was seen", "iam:getuser", used(days=frozenset()), {}, True),
+    ("data, no data events, service tried", "s3:getobject", used(), TRIED, True),
+    ("data, no data events, service not tried", "s3:getobject", used(), {"s3": None}, False),
+    ("data, no data events, tried long ago", "s3:getobject", used(), TRIED_LONG_AGO, False),
+    ("data, no data events, tried at the edge of the window", "s3:getobject", used(), {"s3": SINCE}, True),
+    ("data, no data events, nothing known", "s3:getobject", used(), {}, True),
+    ("data, with data events", "s3:getobject", used(data_events=True), TRIED, False),
+    ("no such action known, service tried", "s3:brandnew", used(), TRIED, True),
+    ("no such service known", "newservice:do", used(), {}, True),
+)
+
+
+@pytest.mark.parametrize(("case", "action", "usage", "accessed", "stays"), KEEP, ids=[case[0] for case in KEEP])
+def test_an_action_stays_unless_it_surely_was_not_used(
+    case: str, action: str, usage: Usage, accessed: Mapping[str, datetime | None] | None, *, stays: bool
+) -> None:
+    assert kept(action, usage, accessed) is stays
+
+
+def test_what_a_used_action_depends_on_stays() -> None:
+    catalogue = load_catalogue()
+    needing = next(key for key in sorted(catalogue.keys) if (one := catalogue.get(key)) and one.depends_on)
+    action = catalogue.get(needing)
+    assert action
+    needed = min(action.depends_on)
+
+    assert kept(needed, used(action.name), dict.fromkeys(catalogue.services))
+
+
+def test_nothing_is_kept_that_was_not_granted() -> None:
+    result = keep_set(["iam:getuser"], used("s3:ListBucket", "iam:GetUser"), {}, load_catalogue(), since=SINCE)
+    assert result.keep == {"iam:getuser"}
+    assert result.used == {"s3:listbucket", "iam:getuser"}
+    assert "sts:getcalleridentity" in ALWAYS_ALLOWED

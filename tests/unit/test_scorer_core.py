@@ -1,0 +1,125 @@
+"""What is stored of a score and when it is told: once for each thing it says, however often it is made."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.scorer.core import (
+    MAX_TOP,
+    account_event,
+    announcement,
+    digest_of,
+    scored,
+    successor,
+    top_permissions,
+)
+from shared.model.score import AccountScore, Band, Contribution, CoverageSummary, RiskClass, Score, StoredScore
+from tests.builders import ACCOUNT, DEPLOYER, NOW, a_score
+
+LATER = NOW + timedelta(days=1)
+
+
+def told(stored: StoredScore) -> StoredScore:
+    """The record after its score was published."""
+    return replace(stored, announced=digest_of(stored.score), announcements=stored.announcements + 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scored_at": LATER},
+        {"coverage": CoverageSummary(window_days=90, observed_days=61, regions=("eu-west-1",))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_score_that_says_the_same_later_has_the_same_digest(change: dict[str, Any]) -> None:
+    assert digest_of(a_score(**change)) == digest_of(a_score())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pci": 87.26},
+        {"identity": DEPLOYER},
+        {"unused": 211},
+        {"exempt": "break glass"},
+        {"model_version": "pci-2"},
+        {"catalogue_version": "2026-02"},
+        {"contributions": ()},
+        {"reach": 0.5},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_score_that_says_something_else_has_another_digest(change: dict[str, Any]) -> None:
+    fields = {"pci": 87.25} | change
+    assert digest_of(a_score(**fields)) != digest_of(a_score())
+
+
+def test_a_digest_survives_a_store_that_does_not_tell_1_from_1_0() -> None:
+    stored = a_score(60.0).model_dump(mode="json") | {"pci": 60, "reach": 1}
+    assert digest_of(Score.model_validate(stored)) == digest_of(a_score(60.0, reach=1.0))
+
+
+def test_a_first_score_is_told_as_number_one_without_a_previous() -> None:
+    event = announcement(successor(None, a_score()), None)
+    assert event is not None
+    assert (event.score_version, event.pci, event.previous_pci, event.band) == (1, 87.25, None, Band.HIGH)
+    assert (event.granted, event.used, event.unused, event.unobservable) == (230, 18, 212, 0)
+    assert (event.observed_days, event.occurred_at) == (60, NOW)
+
+
+def test_a_score_that_says_nothing_new_is_stored_and_not_told() -> None:
+    previous = told(successor(None, a_score()))
+    stored = successor(previous, a_score(scored_at=LATER))
+    assert stored.score.scored_at == LATER
+    assert announcement(stored, previous) is None
+
+
+def test_a_changed_score_is_told_with_the_one_before() -> None:
+    previous = told(successor(None, a_score(87.25)))
+    event = announcement(successor(previous, a_score(12.5)), previous)
+    assert event is not None
+    assert (event.score_version, event.previous_pci, event.pci, event.band) == (2, 87.25, 12.5, Band.LOW)
+
+
+def test_a_crash_between_storing_and_telling_is_made_good_by_the_same_event() -> None:
+    first = successor(None, a_score())
+    lost = announcement(first, None)
+    again = announcement(successor(first, a_score(scored_at=LATER)), first)
+    assert lost is not None
+    assert again is not None
+    assert (again.event_id, again.score_version) == (lost.event_id, 1)
+    assert again.previous_pci is None, "nobody was told of the one before"
+
+
+def test_the_successor_keeps_its_place_and_is_there_again() -> None:
+    previous = StoredScore(a_score(), version=7, announced="x", announcements=3, present=False)
+    assert successor(previous, a_score(1)) == StoredScore(a_score(1), 7, "x", 3, present=True)
+
+
+def test_the_worst_permissions_come_first_once_each_and_not_too_many() -> None:
+    def contribution(chance: float, *examples: str) -> Contribution:
+        return Contribution(risk=RiskClass.WRITE, chance=chance, unused=9, examples=examples)
+
+    score = a_score(contributions=(contribution(0.1, "c", "a", "d", "e", "f"), contribution(0.9, "a", "b")))
+    assert top_permissions(score) == ("a", "b", "c", "d", "e")
+    assert len(top_permissions(score)) == MAX_TOP
+    assert top_permissions(a_score(contributions=())) == ()
+
+
+def test_the_end_of_a_sweep_is_told_once_for_each_sweep() -> None:
+    account = AccountScore(
+        account_id=ACCOUNT, pci=61.5, identities=14, excluded=2, by_band={Band.HIGH: 4}, scored_at=NOW
+    )
+    event = account_event(account, sweep_found=3, now=NOW)
+    assert (event.pci, event.identities, event.excluded, event.sweep_found) == (61.5, 14, 2, 3)
+    assert (event.by_band, event.occurred_at, event.account_id) == ({Band.HIGH: 4}, NOW, ACCOUNT)
+    assert event.event_id == account_event(account, sweep_found=0, now=NOW).event_id
+    assert event.event_id != account_event(account, sweep_found=3, now=LATER).event_id
+
+
+def test_exempt_identities_do_not_count_for_the_account() -> None:
+    counted, excluded = scored([a_score(1), a_score(2, exempt="x"), a_score(3)])
+    assert ([score.pci for score in counted], excluded) == ([1, 3], 1)

@@ -1,0 +1,93 @@
+"""Settings: read from the environment, wrong ones named and never shown."""
+
+import pytest
+
+from services.auditor.settings import AuditSettings
+from services.evaluator.settings import EvaluateSettings, VerdictSettings
+from services.scorer.settings import ScoreSettings, UsageSettings
+from shared.errors import SettingsError
+from shared.settings import Settings
+from tests.builders import ACCOUNT
+
+GOOD = {
+    "ACCOUNT_ID": ACCOUNT,
+    "STACK_NAME": "leastwise",
+    "USAGE_TABLE": "usage",
+    "SCORES_TABLE": "scores",
+    "AUDIT_TABLE": "audit",
+    "EVENT_BUS": "leastwise",
+    "TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:security",
+    "RETENTION_DAYS": "400",
+    "WINDOW_DAYS": "90",
+    "THRESHOLD": "60",
+    "SCORE_MAX_AGE_HOURS": "48",
+    "CONFIG_RULE_NAME": "rule",
+    "EVALUATOR_QUEUE_URL": "https://queue",
+    "REEVALUATION_DELAY_SECONDS": "60",
+}
+CLASSES: tuple[type[Settings], ...] = (UsageSettings, ScoreSettings, VerdictSettings, EvaluateSettings, AuditSettings)
+WRONG = [
+    (UsageSettings, "RETENTION_DAYS", "89"),
+    (UsageSettings, "ACCOUNT_ID", "12345-canary"),
+    (UsageSettings, "USAGE_TABLE", ""),
+    (ScoreSettings, "WINDOW_DAYS", "ninety-canary"),
+    (ScoreSettings, "WINDOW_DAYS", "0"),
+    (VerdictSettings, "THRESHOLD", "0"),
+    (VerdictSettings, "THRESHOLD", "101"),
+    (VerdictSettings, "THRESHOLD", "nan"),
+    (EvaluateSettings, "REEVALUATION_DELAY_SECONDS", "901"),
+    (EvaluateSettings, "EVALUATOR_QUEUE_URL", ""),
+    (AuditSettings, "TOPIC_ARN", "arn:aws:sqs:us-east-1:canary"),
+]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(f"LEASTWISE_{name}", value)
+
+
+@pytest.mark.parametrize("settings", CLASSES)
+def test_good_settings_are_read_by_name(settings: type[Settings]) -> None:
+    loaded = settings.load().model_dump()
+    assert loaded == {name: type(value)(GOOD[name.upper()]) for name, value in loaded.items()}
+
+
+@pytest.mark.parametrize("settings", CLASSES)
+def test_every_variable_is_needed_and_a_missing_one_is_named(
+    settings: type[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for field in settings.model_fields:
+        with monkeypatch.context() as patch:
+            patch.delenv(f"LEASTWISE_{field.upper()}")
+            with pytest.raises(SettingsError, match=f"LEASTWISE_{field.upper()}: Field required"):
+                settings.load()
+
+
+@pytest.mark.parametrize(("settings", "name", "value"), WRONG)
+def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
+    settings: type[Settings], name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LEASTWISE_{name}", value)
+    with pytest.raises(SettingsError, match=f"^LEASTWISE_{name}: ") as caught:
+        settings.load()
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASTWISE_ACCOUNT_ID", "x")
+    monkeypatch.delenv("LEASTWISE_USAGE_TABLE")
+    with pytest.raises(SettingsError, match=r"LEASTWISE_ACCOUNT_ID.*; LEASTWISE_USAGE_TABLE: Field required"):
+        UsageSettings.load()
+
+
+def test_settings_are_read_afresh_by_each_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ScoreSettings.load()
+    monkeypatch.setenv("LEASTWISE_WINDOW_DAYS", "30")
+    assert (first.window_days, ScoreSettings.load().window_days) == (90, 30)
+
+
+def test_the_rule_may_be_empty_where_config_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASTWISE_CONFIG_RULE_NAME", "")
+    assert EvaluateSettings.load().config_rule_name == ""
