@@ -7,8 +7,8 @@ import json
 import sys
 from types import SimpleNamespace
 
-from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
 
 
 def main() -> int:

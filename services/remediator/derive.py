@@ -17,7 +17,7 @@ from shared.iam.replay import Use, replay
 from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKind, PolicySource
 from shared.model.plan import Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
 from shared.model.score import Score
-from shared.model.usage import Usage
+from shared.model.usage import LastAccess, Usage
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_identity
 
@@ -46,10 +46,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an identity did: its ledger, and when IAM last saw it try each service (None: never)."""
+    """What an identity did: its ledger, and when and where IAM last saw it try each service."""
 
     usage: Usage
-    last_accessed: Mapping[str, datetime | None]
+    last_accessed: Mapping[str, LastAccess]
 
 
 class NoPlanError(InputError):

@@ -34,7 +34,7 @@ from shared.aws.journal import Current, Journal
 from shared.aws.score_table import ScoreTable
 from shared.aws.ssm import read_mode
 from shared.aws.usage_ledger import UsageLedger
-from shared.errors import InputError
+from shared.errors import ConflictError, InputError
 from shared.events import Service
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
@@ -46,6 +46,9 @@ from shared.pci.score import ScoreParameters
 from shared.protection import protection_of
 
 LEASE_MARGIN = timedelta(minutes=1)  # a function can't outlive its timeout; clocks may differ a little
+LOCK_PATIENCE_SECONDS = 30.0  # most changes take less
+LOCK_PATIENCE_SECONDS = 45
+MIN_SECONDS_TO_WAIT = 120.0  # so that a plan can still be carried out afterwards
 MAX_CHANGES_PER_HOUR = 25  # begun without a person, in the whole account
 KILLED = Reason(code=ReasonCode.KILL_SWITCH, message="the mode is off")
 
@@ -113,11 +116,16 @@ class Remediation:
             return self._under_lock(Case(stored, wish, refused, token))
 
     def finish(self, identity_id: str) -> Outcome | None:
-        """Finish what was left half done for an identity that gives no reason to act; None where there is nothing."""
+        """Finish what was left half done for an identity that gives no reason to act; None where there is nothing.
+
+        Whoever holds the lock is at work on it: their own delivery comes again if they fail.
+        """
         stored = self._scores.get(self._settings.account_id, identity_id)
         if stored is None or not self._is_unfinished(stored) or self._mode() is Mode.OFF:
             return None
         identity = stored.score.identity
+        if self._journal.is_claimed(identity, now=utc_now()):
+            return None
         with self._locked(identity) as token:
             known = self._history(identity)
             gone, detail = self._look(identity, token)
@@ -340,12 +348,23 @@ class Remediation:
     @contextmanager
     def _locked(self, identity: IdentityRef) -> Iterator[int]:
         """Hold the identity's lock; ConflictError sends the message back to its queue while another delivery has it."""
-        lease = timedelta(seconds=self._remaining_seconds()) + LEASE_MARGIN
-        token = self._journal.claim(identity, self._context.aws_request_id, now=utc_now(), lease=lease)
+        token = self._claim(identity)
         try:
             yield token
         finally:
             self._journal.release(identity, token, now=utc_now())
+
+    def _claim(self, identity: IdentityRef) -> int:
+        """Wait a little for whoever is at work: a change makes verdicts of its own, which come while it is verified."""
+        for _ in range(LOCK_PATIENCE_SECONDS):
+            lease = timedelta(seconds=self._remaining_seconds()) + LEASE_MARGIN
+            try:
+                return self._journal.claim(identity, self._context.aws_request_id, now=utc_now(), lease=lease)
+            except ConflictError:
+                if self._remaining_seconds() < MIN_SECONDS_TO_WAIT:
+                    raise
+                time.sleep(1)
+        raise ConflictError(f"{identity.arn} is still being changed by another delivery")
 
     def _remaining_seconds(self) -> float:
         return self._context.get_remaining_time_in_millis() / 1000

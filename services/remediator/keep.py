@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.iam.catalogue import Catalogue, Observability
-from shared.model.usage import Usage
+from shared.model.usage import LastAccess, Usage
 
 # Calls that AWS allows everyone, whatever the policies say: nothing in a policy ever granted them.
 ALWAYS_ALLOWED = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
@@ -22,7 +22,7 @@ class KeepSet:
 def keep_set(
     granted: Iterable[str],
     usage: Usage,
-    last_accessed: Mapping[str, datetime | None],
+    last_accessed: Mapping[str, LastAccess],
     catalogue: Catalogue,
     *,
     since: datetime,
@@ -31,16 +31,18 @@ def keep_set(
 
     It stays if it was used since `since` (observed or inferred), if a used action depends on it, if AWS may have
     checked it, or if the trail could not have shown it and IAM does not say that its service was left alone.
-    `last_accessed` maps service namespaces to the last attempt (None: never); a service that is not listed is unknown.
+    For an identity that IAM saw at work in a region whose trail was not seen, the trail could have shown nothing.
+    `last_accessed` maps service namespaces to the last attempt; a service that is not listed is unknown.
     """
     actions = frozenset(granted)
     used = frozenset(usage.used_since(since))
     needed = {key.lower() for action in used if (known := catalogue.get(action)) for key in known.depends_on}
     possible = {key for key, entry in usage.entries.items() if entry.possible_since(since)}
+    elsewhere = worked_elsewhere(usage, last_accessed, since)
     unobservable = {
         action
         for action in actions
-        if not is_observable(action, usage, catalogue) and not left_alone(action, last_accessed, since)
+        if (elsewhere or not is_observable(action, usage, catalogue)) and not left_alone(action, last_accessed, since)
     }
     return KeepSet(frozenset(actions & (used | needed | possible | unobservable)), used)
 
@@ -56,10 +58,21 @@ def is_observable(action: str, usage: Usage, catalogue: Catalogue) -> bool:
             return False
 
 
-def left_alone(action: str, last_accessed: Mapping[str, datetime | None], since: datetime) -> bool:
+def worked_elsewhere(usage: Usage, last_accessed: Mapping[str, LastAccess], since: datetime) -> bool:
+    """Whether IAM last saw some service tried, since `since`, in a region that the trail does not cover.
+
+    IAM names only the last region of each service, so one such region is taken to mean that there may be more.
+    """
+    return any(
+        access.at is not None
+        and access.at >= since
+        and access.region is not None
+        and access.region not in usage.coverage.regions
+        for access in last_accessed.values()
+    )
+
+
+def left_alone(action: str, last_accessed: Mapping[str, LastAccess], since: datetime) -> bool:
     """Whether IAM says that the action's service was not even tried since `since`."""
-    service = action.partition(":")[0]
-    if service not in last_accessed:
-        return False
-    tried = last_accessed[service]
-    return tried is None or tried < since
+    access = last_accessed.get(action.partition(":")[0])
+    return access is not None and (access.at is None or access.at < since)

@@ -10,6 +10,7 @@ from shared.aws.clients import aws_errors
 from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
 from shared.iam.authorization import LISTS, identity_details, merge_pages
 from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
+from shared.model.usage import LastAccess
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -100,8 +101,8 @@ class IamReader:
                 holders.update(dict.fromkeys(self.members_of_group(group["GroupName"])))
         return list(holders)
 
-    def services_last_accessed(self, arn: str) -> dict[str, datetime | None]:
-        """Service namespace -> when the identity last tried to use it (400 days, some hours late), None for never.
+    def services_last_accessed(self, arn: str) -> dict[str, LastAccess]:
+        """Service namespace -> when and where the identity last tried to use it (400 days, some hours late).
 
         Denied attempts count, so this is a reason to keep, never a proof of use. Raises DependencyError when the
         asynchronous job fails, takes too long or knows no service at all: no answer is not "nothing used".
@@ -110,7 +111,9 @@ class IamReader:
             job = self._client.generate_service_last_accessed_details(Arn=arn, Granularity="SERVICE_LEVEL")["JobId"]
             answers = list(self._last_accessed_pages(job))
         services = {
-            service["ServiceNamespace"]: service.get("LastAuthenticated")
+            service["ServiceNamespace"]: LastAccess(
+                service.get("LastAuthenticated"), service.get("LastAuthenticatedRegion")
+            )
             for answer in answers
             for service in answer["ServicesLastAccessed"]
         }

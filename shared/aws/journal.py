@@ -43,7 +43,7 @@ class Journal:
         key = (f"IDENTITY#{identity.identity_id}", "LOCK")
         held = self._table.get(*key)
         token = int(held["fencing_token"]) if held else 0
-        if held and held["owner"] and held["owner"] != owner and held["until"] > sortable(now):
+        if held and _is_live(held, now) and held["owner"] != owner:
             raise ConflictError(f"{identity.arn} is being changed by another delivery until {held['until']}")
         self._table.put(
             {"pk": key[0], "sk": key[1], "owner": owner, "until": sortable(now + lease), "fencing_token": token + 1},
@@ -51,6 +51,11 @@ class Journal:
             values={":token": token},
         )
         return token + 1
+
+    def is_claimed(self, identity: IdentityRef, *, now: datetime) -> bool:
+        """Whether somebody's lease of this identity runs."""
+        held = self._table.get(f"IDENTITY#{identity.identity_id}", "LOCK")
+        return held is not None and _is_live(held, now)
 
     def release(self, identity: IdentityRef, token: int, *, now: datetime) -> None:
         """Give the lock back, unless it is somebody else's by now."""
@@ -163,6 +168,10 @@ class Journal:
             condition=f"{ABSENT} OR fencing_token <= :token",
             values={":token": token},
         )
+
+
+def _is_live(held: Item, now: datetime) -> bool:
+    return bool(held["owner"]) and held["until"] > sortable(now)
 
 
 def _record_of(item: Item) -> PlanRecord:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 MAX_RESOURCES = 20  # per action: more than this and the ledger only knows "many"
 
@@ -72,6 +73,13 @@ def join_resources(left: frozenset[str] | None, right: frozenset[str] | None) ->
         return None
     union = left | right
     return union if len(union) <= MAX_RESOURCES else None
+
+
+class LastAccess(NamedTuple):
+    """When and in which region IAM last saw an identity try a service, denied or not; `at` is None for never."""
+
+    at: datetime | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

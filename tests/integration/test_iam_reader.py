@@ -13,6 +13,7 @@ from shared.aws import clients
 from shared.aws.iam import IamReader, NamedIdentity
 from shared.errors import ConflictError, DependencyError, NotFoundError
 from shared.model.identity import IdentityDetail, IdentityType
+from shared.model.usage import LastAccess
 from tests.builders import NOW
 from tests.conftest import MAKE_API_CALL, Stack
 
@@ -175,7 +176,7 @@ def answers(fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
 
 def accessed(namespace: str, when: datetime | None) -> dict[str, Any]:
     service: dict[str, Any] = {"ServiceName": namespace.upper(), "ServiceNamespace": namespace}
-    return service | ({"LastAuthenticated": when} if when else {})
+    return service | ({"LastAuthenticated": when, "LastAuthenticatedRegion": "eu-west-1"} if when else {})
 
 
 def test_last_access_is_waited_for_and_read_to_the_last_page(answers: Answers) -> None:
@@ -188,7 +189,8 @@ def test_last_access_is_waited_for_and_read_to_the_last_page(answers: Answers) -
     }
     answers({"JobStatus": "IN_PROGRESS"}, {"JobStatus": "IN_PROGRESS"}, first,
             {"JobStatus": "COMPLETED", "ServicesLastAccessed": [accessed("ec2", None)]})  # fmt: skip
-    assert IamReader(clients.iam()).services_last_accessed(ARN) == {"s3": seen, "ec2": None}
+    found = IamReader(clients.iam()).services_last_accessed(ARN)
+    assert found == {"s3": LastAccess(seen, "eu-west-1"), "ec2": LastAccess()}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from shared.knowledge import load_catalogue
 from shared.model.identity import IdentityRef
 from shared.model.plan import Compliance, PlanStatus, ReasonCode
 from shared.model.score import StoredScore
-from shared.model.usage import Coverage, Evidence, Span, Usage, UsageEntry
+from shared.model.usage import Coverage, Evidence, LastAccess, Span, Usage, UsageEntry
 from shared.observability import metrics
 from tests.builders import ACCOUNT, a_score, domain_body, envelope, failed, scored, sqs_event
 from tests.conftest import Stack
@@ -143,7 +143,7 @@ def house(aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(metrics, "namespace", "leastwise")
     monkeypatch.setenv("LEASTWISE_DWELL_SECONDS", "0")
     monkeypatch.setattr("services.remediator.edge.time.sleep", lambda seconds: None)
-    never: dict[str, datetime | None] = dict.fromkeys(load_catalogue().services)
+    never = dict.fromkeys(load_catalogue().services, LastAccess())
     monkeypatch.setattr(IamReader, "services_last_accessed", lambda self, arn: never)
     iam = clients.iam()
     iam.create_role(RoleName="deployer", Path="/team/", AssumeRolePolicyDocument=json.dumps(TRUST))
@@ -279,8 +279,39 @@ def test_given_another_delivery_at_work_when_a_duplicate_comes_then_it_goes_back
     assert house.boundary
 
 
-def test_given_a_crash_after_the_boundary_was_set_when_the_role_is_compliant_by_now_then_the_plan_is_finished(
+def test_given_another_delivery_at_work_when_it_ends_soon_then_a_verdict_waits_for_it(
     house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.mode("auto")
+    token = house.journal.claim(house.role, "another", now=datetime.now(UTC), lease=timedelta(minutes=5))
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            house.journal.release(house.role, token, now=datetime.now(UTC))
+
+    monkeypatch.setattr("services.remediator.edge.time.sleep", sleep)
+    monkeypatch.setattr(type(house.context), "get_remaining_time_in_millis", staticmethod(lambda: 290_000))
+
+    assert house.verdict() == []
+    assert house.boundary
+
+
+def test_given_another_delivery_at_work_when_it_never_ends_then_the_verdict_goes_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.mode("auto")
+    house.journal.claim(house.role, "another", now=datetime.now(UTC), lease=timedelta(minutes=5))
+    monkeypatch.setattr(type(house.context), "get_remaining_time_in_millis", staticmethod(lambda: 290_000))
+
+    assert house.verdict() == ["m0"]
+    assert house.changes == []
+
+
+@pytest.mark.parametrize("compliance", ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"])
+def test_given_a_crash_after_the_boundary_was_set_when_the_role_is_compliant_by_now_then_the_plan_is_finished(
+    house: House, monkeypatch: pytest.MonkeyPatch, compliance: str
 ) -> None:
     house.mode("auto")
     with monkeypatch.context() as broken:
@@ -290,9 +321,27 @@ def test_given_a_crash_after_the_boundary_was_set_when_the_role_is_compliant_by_
     house.told()
     house.score(5.0)
 
-    house.verdict("COMPLIANT")
+    house.verdict(compliance)
 
     assert house.told() == ["PolicyApplied"]
+    assert house.changes == ["CreatePolicy", "PutRolePermissionsBoundary"]
+
+
+def test_given_a_plan_that_is_just_being_applied_when_the_role_becomes_compliant_then_its_worker_is_left_to_finish(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.mode("auto")
+    back: list[list[str]] = []
+
+    def hear_of_it(*_: object) -> None:
+        if not back:
+            back.append(house.verdict("COMPLIANT", note="while the first delivery verifies"))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Saga, "_verify", hear_of_it)
+        assert house.verdict() == []
+
+    assert back == [[]], "the message about it does not go back"
     assert house.changes == ["CreatePolicy", "PutRolePermissionsBoundary"]
 
 

@@ -22,7 +22,7 @@ from shared.iam.replay import Use, replay
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
 from shared.model.plan import Plan, ProofVerdict, Reason, ReasonCode, Strategy
-from shared.model.usage import Coverage, Span, Usage, UsageEntry
+from shared.model.usage import Coverage, LastAccess, Span, Usage, UsageEntry
 from shared.model.usage import Evidence as Kind
 from shared.pci.score import ScoreParameters
 from shared.reference import load_operations
@@ -57,10 +57,10 @@ def of_services(usage: Usage, *services: str) -> Usage:
     return replace(usage, entries=entries)
 
 
-def last_accessed(*services: str) -> dict[str, datetime | None]:
+def last_accessed(*services: str) -> dict[str, LastAccess]:
     """IAM's answer: these services were tried lately, all others never."""
-    never: dict[str, datetime | None] = dict.fromkeys(sorted(load_catalogue().services))
-    return never | dict.fromkeys(services, YESTERDAY)
+    never = dict.fromkeys(sorted(load_catalogue().services), LastAccess())
+    return never | dict.fromkeys(services, LastAccess(YESTERDAY, "us-east-1"))
 
 
 def managed(name: str) -> Policy:
@@ -171,12 +171,17 @@ def test_a_plan_says_when_it_expires() -> None:
 
 
 def test_given_our_own_boundary_when_less_is_used_then_the_next_plan_lies_within_it() -> None:
+    here = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
     former = boundary(FORMER, "ec2:*", "s3:*", "rds:*")
+    limited = {**former.document["Statement"][0], "Condition": here}
+    former = former.model_copy(update={"document": {**former.document, "Statement": [limited]}})
     detail, usage = holding(managed("PowerUserAccess"), boundary=former), of_services(recorded(), "ec2")
 
     plan = planned(detail, usage, "ec2")
 
-    assert compare([former.document], [plan.policies[0].document], knowledge().catalogue).verdict == "no_new_access"
+    (document,) = [policy.document for policy in plan.policies]
+    assert compare([former.document], [document], knowledge().catalogue).verdict is ProofVerdict.NO_NEW_ACCESS
+    assert [statement["Condition"] for statement in document["Statement"]] == [here]
     assert {name.partition(":")[0] for name in plan.keeps} == {"ec2"}
     assert plan.fingerprint != planned(holding(managed("PowerUserAccess")), usage, "ec2").fingerprint
 
@@ -270,7 +275,9 @@ def test_a_deny_stays_as_it_is() -> None:
 
 
 def kept(action: str, usage: Usage, accessed: Mapping[str, datetime | None] | None = None) -> bool:
-    result = keep_set([action], usage, last_accessed() if accessed is None else accessed, load_catalogue(), since=SINCE)
+    tried = {service: LastAccess(at, "us-east-1") if at else LastAccess() for service, at in (accessed or {}).items()}
+    known = last_accessed() if accessed is None else tried
+    result = keep_set([action], usage, known, load_catalogue(), since=SINCE)
     assert result.keep <= {action}
     return action in result.keep
 
@@ -301,6 +308,30 @@ def test_an_action_stays_unless_it_surely_was_not_used(
     case: str, action: str, usage: Usage, accessed: Mapping[str, datetime | None] | None, *, stays: bool
 ) -> None:
     assert kept(action, usage, accessed) is stays
+
+
+@pytest.mark.parametrize(
+    ("ec2", "stays"),
+    [
+        (LastAccess(YESTERDAY, "eu-west-1"), True),
+        (LastAccess(YESTERDAY, "us-east-1"), False),
+        (LastAccess(YESTERDAY), False),
+        (LastAccess(SINCE - timedelta(seconds=1), "eu-west-1"), False),
+        (LastAccess(), False),
+    ],
+)
+def test_what_the_trail_of_another_region_would_show_stays(ec2: LastAccess, *, stays: bool) -> None:
+    accessed = {"ec2": ec2, "s3": LastAccess()}
+    result = keep_set(["ec2:terminateinstances", "s3:deletebucket"], used(), accessed, load_catalogue(), since=SINCE)
+    assert result.keep == ({"ec2:terminateinstances"} if stays else set())
+
+
+def test_one_service_seen_elsewhere_keeps_what_was_tried_of_every_service() -> None:
+    here = LastAccess(YESTERDAY, "us-east-1")
+    accessed = {"ec2": here, "lambda": LastAccess(YESTERDAY, "eu-west-1"), "s3": LastAccess()}
+    granted = ["ec2:terminateinstances", "lambda:deletefunction", "s3:deletebucket"]
+    result = keep_set(granted, used(), accessed, load_catalogue(), since=SINCE)
+    assert result.keep == {"ec2:terminateinstances", "lambda:deletefunction"}
 
 
 def test_what_a_used_action_depends_on_stays() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.text import Text
 
 POLL_SECONDS = 0.25
 
@@ -29,10 +30,9 @@ class Checks:
         """Note whether a claim held."""
         check = Check(claim, bool(held), str(detail))
         self.made.append(check)
-        mark = "[green]✔[/]" if check.held else "[bold red]✘[/]"
-        self.console.print(f"  {mark} ", end="")
+        mark = ("  ✔ ", "green") if check.held else ("  ✘ ", "bold red")
         text = claim + (f": {detail}" if check.detail else "")
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(Text.assemble(mark, text), soft_wrap=True)
         return check.held
 
     def hold_soon(self, claim: str, condition: Callable[[], object], *, seconds: float) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.text import Text
 
 from infra.local.demonstration.account import AWS, IDENTITIES, seed
 from infra.local.demonstration.checks import Checks
@@ -73,8 +74,7 @@ def demonstrate(*, report_path: str) -> bool:
 
 def step(console: Console, number: int, title: str) -> None:
     """Announce a step."""
-    console.print(f"[bold cyan]{number}[/] ", end="")
-    console.print(f"[bold]{title}[/]", highlight=False)
+    console.print(Text.assemble((f"{number} ", "bold cyan"), (title, "bold")))
 
 
 class Demonstration:
@@ -241,7 +241,7 @@ class Demonstration:
         told = [notice for notice in notices if notice.type == "PolicyApplied" and notice.arn == self.refs[BY_SSM].arn]
         self.checks.hold("the security team was told once of each change", len(told) == 1, f"{len(notices)} messages")
         for notice in told[:1]:
-            self.console.print(Panel(notice.text, title=notice.subject, width=110, title_align="left"), markup=False)
+            self.console.print(Panel(Text(notice.text), title=Text(notice.subject), width=110, title_align="left"))
         self.checks.hold("no message ended in a dead-letter queue", self.system.dead_letters() == 0)
 
     def findings(self) -> Findings:
@@ -293,7 +293,7 @@ class Demonstration:
         untouched = detail.policies == self.originals[name].policies
         steps = self.system.journal.steps(record.plan.plan_id)
         journalled = bool(steps) and all(entry["outcome"] == "done" for entry in steps)
-        claim = f"{name}: boundary in IAM is the proven plan, own policies untouched, each call journalled"
+        claim = f"{name} is right-sized as proven and journalled, its own policies untouched"
         effect = f"{len(record.plan.removes):,} permissions gone, {record.plan.proofs.replayed_uses} uses replayed"
         self.checks.hold(claim, applied and same_document and untouched and journalled, effect)
 
