@@ -16,7 +16,7 @@ from shared.iam.narrow import narrow, policy_size
 from shared.iam.replay import Use, replay
 from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKind, PolicySource
 from shared.model.plan import Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
-from shared.model.score import Score
+from shared.model.score import RiskClass, Score
 from shared.model.usage import LastAccess, Usage
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_identity
@@ -102,7 +102,7 @@ class _Derivation:
             strategy=self.options.strategy,
             fingerprint=base,
             policies=(PlannedPolicy(name=plan_id, document=document),),
-            removes=self._names(granted - kept),
+            removes=self._worst_first(granted - kept),
             keeps=self._names(kept),
             proofs=proofs,
             pci_before=before.pci,
@@ -200,6 +200,12 @@ class _Derivation:
             now=self.now,
             window_days=self.options.window_days,
         )
+
+    def _worst_first(self, keys: frozenset[str]) -> tuple[str, ...]:
+        """Names by risk class, so that whoever reads only the first ones reads those that matter."""
+        order = {risk: rank for rank, risk in enumerate(RiskClass)}
+        by_risk = sorted(self._names(keys), key=lambda name: order[self.knowledge.risk.risk_of(name.lower())])
+        return tuple(by_risk)
 
     def _names(self, keys: frozenset[str]) -> tuple[str, ...]:
         return tuple(sorted(map(self.knowledge.catalogue.name, keys)))

@@ -46,8 +46,7 @@ from shared.pci.score import ScoreParameters
 from shared.protection import protection_of
 
 LEASE_MARGIN = timedelta(minutes=1)  # a function can't outlive its timeout; clocks may differ a little
-LOCK_PATIENCE_SECONDS = 30.0  # most changes take less
-LOCK_PATIENCE_SECONDS = 45
+LOCK_PATIENCE_SECONDS = 45  # most changes take less
 MIN_SECONDS_TO_WAIT = 120.0  # so that a plan can still be carried out afterwards
 MAX_CHANGES_PER_HOUR = 25  # begun without a person, in the whole account
 KILLED = Reason(code=ReasonCode.KILL_SWITCH, message="the mode is off")
@@ -244,7 +243,7 @@ class Remediation:
             message = f"things changed since plan {wish.approved_plan} was proposed; this plan takes its place"
             return self._waits(plan, message)
         if not may_apply(wish.mode, asked_by_person=wish.asked_by_person):
-            return self._waits(plan, f"the mode is {wish.mode}")
+            return self._waits(plan, f"not applied, the mode is {wish.mode}")
         if not wish.asked_by_person and not self._journal.spend(
             plan.identity.account_id, now=utc_now(), limit=MAX_CHANGES_PER_HOUR
         ):

@@ -118,7 +118,8 @@ class Plan(BaseModel):
     """A proven way to take unused permissions away from one identity.
 
     `plan_id` is a digest of its inputs: the same identity, snapshot and policies give the same plan.
-    `fingerprint` is the digest of the identity's permissions that the plan was derived from.
+    `fingerprint` is the digest of the identity's permissions that the plan was derived from. `removes` names the worst
+    permissions first.
     """
 
     model_config = ConfigDict(frozen=True)

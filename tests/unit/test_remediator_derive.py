@@ -22,6 +22,7 @@ from shared.iam.replay import Use, replay
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
 from shared.model.plan import Plan, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.model.score import RiskClass
 from shared.model.usage import Coverage, LastAccess, Span, Usage, UsageEntry
 from shared.model.usage import Evidence as Kind
 from shared.pci.score import ScoreParameters
@@ -269,6 +270,14 @@ def test_a_deny_stays_as_it_is() -> None:
     plan = planned(holding(policy.model_copy(update={"document": document})), used("s3:ListAllMyBuckets"))
 
     assert deny in plan.policies[0].document["Statement"]
+
+
+def test_a_plan_names_the_worst_permissions_that_it_removes_first() -> None:
+    plan = planned(holding(managed("AdministratorAccess")), used("s3:ListAllMyBuckets"))
+
+    ranks = [list(RiskClass).index(load_risk().risk_of(name.lower())) for name in plan.removes]
+    assert ranks == sorted(ranks)
+    assert ranks[0] < ranks[-1]
 
 
 # ---- the keep-set: unknown is not unused
