@@ -4,11 +4,10 @@ from datetime import datetime, timedelta
 
 from shared.events import IdentityEvaluated
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Verdict
+from shared.model.plan import HYSTERESIS, Compliance, Verdict
 from shared.model.score import Score
 
 MAX_ANNOTATION = 256  # characters, AWS Config's limit
-HYSTERESIS = 2.0  # PCI points below the threshold before a non-compliant identity is compliant again
 
 
 def judge(score: Score, previous: Verdict | None, *, threshold: float, now: datetime) -> Verdict:

@@ -68,7 +68,7 @@ def parse_invocation(event: dict[str, Any], *, now: datetime) -> Invocation:
             account_id=event["accountId"],
             left_scope=bool(event.get("eventLeftScope", False)) or (item is not None and item.status in DELETED),
             item=item,
-            ordering_time=item.captured_at if item else invoking.created_at or now,
+            ordering_time=invoking.created_at or now,
         )
     except KeyError as error:
         raise InputError(f"AWS Config's event lacks {error}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from services.remediator.fingerprint import digest, fingerprint
@@ -15,12 +16,14 @@ from shared.iam.grants import effective_grants
 from shared.iam.narrow import narrow, policy_size
 from shared.iam.replay import Use, replay
 from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKind, PolicySource
-from shared.model.plan import Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.model.plan import HYSTERESIS, Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
 from shared.model.score import RiskClass, Score
 from shared.model.usage import LastAccess, Usage
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_identity
 
+MAX_SILENT_DAYS = 2  # the sweep itself is recorded every few hours: a trail that works is seen every day
+MAX_GAP_DAYS = 7
 MAX_MANAGED_POLICY = 6144  # characters without white space, IAM's quota
 
 
@@ -91,7 +94,7 @@ class _Derivation:
         document = self._narrowed(kept)
         proofs = self._proofs(document, used)
         before, after = self._score(self.detail), self._score(self._bounded_by(document))
-        if after.pci >= self.options.threshold:
+        if after.pci >= self.options.threshold - HYSTERESIS:  # else it would stay NON_COMPLIANT afterwards
             message = f"PCI would still be {after.pci:.0f}: what it uses is enough for {self.options.threshold:.0f}"
             raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
         base = fingerprint(self.detail)
@@ -103,7 +106,7 @@ class _Derivation:
             fingerprint=base,
             policies=(PlannedPolicy(name=plan_id, document=document),),
             removes=self._worst_first(granted - kept),
-            keeps=self._names(kept),
+            keeps=self._names(granted & kept),
             proofs=proofs,
             pci_before=before.pci,
             pci_after=after.pci,
@@ -139,14 +142,28 @@ class _Derivation:
         if days < self.options.min_observed_days:
             message = f"it was observed on {days} days, {self.options.min_observed_days} are needed"
             raise NoPlanError(ReasonCode.TOO_LITTLE_EVIDENCE, message)
+        self._check_feed()
         since = self.now - timedelta(days=window_days)
         kept = keep_set(granted, usage, self.evidence.last_accessed, self.knowledge.catalogue, since=since)
         if not (kept.used & granted) - ALWAYS_ALLOWED:
             message = f"no use was recorded in {window_days} days; a person should decide whether to disable it"
             raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
-        if granted == kept.keep:
+        if granted <= kept.keep:
             raise NoPlanError(ReasonCode.NOTHING_TO_REMOVE, "every granted permission is kept")
         return kept.keep, kept.used
+
+    def _check_feed(self) -> None:
+        """Refuse where the trail stopped, or was away for long: what was used in the meantime is unknown."""
+        start = max(self._known_since, (self.now - timedelta(days=self.options.window_days)).date())
+        today = self.now.date()
+        days = [*sorted(day for day in self.evidence.usage.coverage.days if start <= day <= today), today]
+        gaps = [(after - before).days for before, after in pairwise(days)]
+        if gaps and gaps[-1] > MAX_SILENT_DAYS:
+            message = f"the trail was last seen {gaps[-1]} days ago, more than {MAX_SILENT_DAYS}"
+            raise NoPlanError(ReasonCode.STALE_EVIDENCE, message)
+        if gaps and max(gaps) > MAX_GAP_DAYS:
+            message = f"the trail was not seen for {max(gaps)} days, more than {MAX_GAP_DAYS}"
+            raise NoPlanError(ReasonCode.STALE_EVIDENCE, message)
 
     def _narrowed(self, keep: frozenset[str]) -> dict[str, Any]:
         try:

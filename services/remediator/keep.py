@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.iam.catalogue import Catalogue, Observability
 from shared.model.usage import LastAccess, Usage
@@ -31,20 +31,23 @@ def keep_set(
 
     It stays if it was used since `since` (observed or inferred), if a used action depends on it, if AWS may have
     checked it, or if the trail could not have shown it and IAM does not say that its service was left alone.
-    For an identity that IAM saw at work in a region whose trail was not seen, the trail could have shown nothing.
+    For an identity that IAM saw at work in a region whose trail was not seen, the trail could have shown nothing; nor
+    could it for a service that IAM saw tried on a day without a trail. Used actions outside the catalogue stay.
     `last_accessed` maps service namespaces to the last attempt; a service that is not listed is unknown.
     """
     actions = frozenset(granted)
     used = frozenset(usage.used_since(since))
     needed = {key.lower() for action in used if (known := catalogue.get(action)) for key in known.depends_on}
     possible = {key for key, entry in usage.entries.items() if entry.possible_since(since)}
-    elsewhere = worked_elsewhere(usage, last_accessed, since)
+    elsewhere, missed = worked_elsewhere(usage, last_accessed, since), missed_services(usage, last_accessed, since)
     unobservable = {
         action
         for action in actions
-        if (elsewhere or not is_observable(action, usage, catalogue)) and not left_alone(action, last_accessed, since)
+        if (elsewhere or action.partition(":")[0] in missed or not is_observable(action, usage, catalogue))
+        and not left_alone(action, last_accessed, since)
     }
-    return KeepSet(frozenset(actions & (used | needed | possible | unobservable)), used)
+    unknown = {action for action in used if catalogue.get(action) is None}
+    return KeepSet(frozenset(actions & (used | needed | possible | unobservable) | unknown), used)
 
 
 def is_observable(action: str, usage: Usage, catalogue: Catalogue) -> bool:
@@ -69,6 +72,16 @@ def worked_elsewhere(usage: Usage, last_accessed: Mapping[str, LastAccess], sinc
         and access.region is not None
         and access.region not in usage.coverage.regions
         for access in last_accessed.values()
+    )
+
+
+def missed_services(usage: Usage, last_accessed: Mapping[str, LastAccess], since: datetime) -> frozenset[str]:
+    """Services that IAM saw tried, since `since`, on a day on which the trail was not seen (or the days beside it)."""
+    near = {day + timedelta(days=offset) for day in usage.coverage.days for offset in (-1, 0, 1)}
+    return frozenset(
+        service
+        for service, access in last_accessed.items()
+        if access.at is not None and access.at >= since and access.at.date() not in near
     )
 
 

@@ -62,10 +62,12 @@ def _of_item(detail: Mapping[str, Any]) -> tuple[Changed, ...]:
     item = detail.get("configurationItem")
     if not isinstance(item, Mapping):
         raise InputError("detail.configurationItem is missing or not an object")
-    kind, name = item.get("resourceType"), item.get("resourceName")
-    arn = item.get("ARN") or item.get("arn")
-    if not isinstance(name, str) or not isinstance(arn, str):
-        raise InputError("detail.configurationItem has no resourceName or no ARN")
+    kind, arn = item.get("resourceType"), item.get("ARN") or item.get("arn")
+    if not isinstance(arn, str):
+        raise InputError("detail.configurationItem has no ARN")
+    name = item.get("resourceName") or arn.rsplit("/", 1)[-1]  # the item of a deletion may lack the name
+    if not isinstance(name, str):
+        raise InputError("detail.configurationItem.resourceName is not a string")
     match kind:
         case "AWS::IAM::User":
             return (Changed(named=(IdentityType.USER, name)),)

@@ -15,7 +15,7 @@ from shared.aws.eventbridge import Publisher
 from shared.aws.iam import IamReader, NamedIdentity
 from shared.aws.score_table import ScoreTable
 from shared.aws.usage_ledger import UsageLedger
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, DependencyError, LeastwiseError, NotFoundError
 from shared.events import Service
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
@@ -67,9 +67,18 @@ class Scorer:
         raise ConflictError(f"score of {detail.ref.arn}: other writers won {MAX_ATTEMPTS} times")
 
     def sweep(self) -> dict[str, float | int]:
-        """Score all identities from one listing, retire those that are gone, and publish the account's score."""
-        outcomes = [self.score(detail) for detail in self._iam.account(now=self._now)]
-        present = {score.identity.identity_id for score, _ in outcomes}
+        """Score all identities from one listing, retire those that are gone, and publish the account's score.
+
+        One that can't be scored stops nobody else and is not retired; at the end it is an error all the same.
+        """
+        failed: dict[str, LeastwiseError] = {}
+        outcomes = []
+        for detail in self._iam.account(now=self._now, on_error=failed.__setitem__):
+            try:
+                outcomes.append(self.score(detail))
+            except LeastwiseError as error:
+                failed[detail.ref.identity_id] = error
+        present = {score.identity.identity_id for score, _ in outcomes} | set(failed)
         self._retire(lambda identity: identity.identity_id not in present)
         counted, excluded = scored([score for score, _ in outcomes])
         account = score_account(counted, self._settings.account_id, excluded=excluded, now=self._now)
@@ -78,6 +87,10 @@ class Scorer:
         metrics.add_metric("AccountPci", MetricUnit.NoUnit, account.pci)
         metrics.add_metric("SweepFound", MetricUnit.Count, found)
         logger.info("account scored", pci=account.pci, identities=account.identities, sweep_found=found)
+        if failed:
+            metrics.add_metric("SweepFailed", MetricUnit.Count, len(failed))
+            reasons = "; ".join(f"{identity_id}: {error}" for identity_id, error in list(failed.items())[:5])
+            raise DependencyError(f"{len(failed)} identities could not be scored: {reasons}"[:1500])
         return {"pci": account.pci, "identities": account.identities, "excluded": excluded, "sweep_found": found}
 
     def _store(self, successor: StoredScore, previous: StoredScore | None) -> bool:

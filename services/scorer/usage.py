@@ -15,7 +15,7 @@ from typing import NamedTuple
 from services.scorer.caller import Caller, CallerKind, resolve_identity
 from services.scorer.cloudtrail import API_CALL, CloudTrailRecord
 from services.scorer.outcome import Outcome, outcome_of
-from shared.iam.operations import PASS_ROLE, OperationActions, OperationMap, Unmapped
+from shared.iam.operations import PASS_ROLE, OperationActions, OperationMap, Unmapped, UnmappedReason
 from shared.model.usage import Coverage, Evidence, Span, Usage, UsageEntry, join_resources
 
 
@@ -82,14 +82,18 @@ _REASON_OF_CALLER: Mapping[CallerKind, SkipReason] = {
 def uses_of(record: CloudTrailRecord, operations: OperationMap) -> tuple[UsageEntry, ...] | Skipped:
     """Tell what one record proves about its caller's permissions: one entry an action, or why there is none.
 
-    A call that passed observes its primary action. A refused one is denied, and where the message names the refused
-    action, that one too. Of a call that failed perhaps before authorization, every action is only possible.
+    A call that passed observes its primary action; one that the reference doesn't know, the action of its own name. A
+    refused one is denied, and where the message names the refused action, that one too. Of a call that failed perhaps
+    before authorization, every action is only possible.
     """
     if record.event_type != API_CALL:
         return _not_a_call(record)
     actions = operations.actions_of(record.event_source, record.event_name)
     if isinstance(actions, Unmapped):
-        return Skipped(SkipReason(actions.reason.value))
+        presumed = operations.presumed_action(record.event_source, record.event_name)
+        if actions.reason is UnmappedReason.NO_ACTION or presumed is None:
+            return Skipped(SkipReason(actions.reason.value))
+        actions = OperationActions(presumed, (), passes_role=False)
     outcome = outcome_of(record)
     if outcome is Outcome.DENIED:
         return tuple(_denied(record, actions, operations))
@@ -107,7 +111,7 @@ def fold(records: Iterable[CloudTrailRecord], operations: OperationMap, *, feed:
         caller = resolve_identity(record)
         callers[caller.kind] += 1
         if account_id := record.account_id or caller.account_id:
-            sightings.add(_Sighting(account_id, record.event_time.date(), record.region, record.data_event))
+            sightings.add(_Sighting(account_id, record.event_time.date(), record.region))
         attributed = _attribute(record, caller, operations)
         if isinstance(attributed, Skipped):
             skipped[attributed.reason] += 1
@@ -133,7 +137,6 @@ class _Sighting(NamedTuple):
     account_id: str
     day: date
     region: str
-    data_event: bool
 
 
 def _attribute(
@@ -152,9 +155,10 @@ def _not_a_call(record: CloudTrailRecord) -> Skipped:
 
 
 def _coverage(sightings: Iterable[_Sighting], feed: str) -> dict[str, Coverage]:
+    """What was seen. A data event is a use, but never says that data events are recorded of every resource."""
     coverage: dict[str, Coverage] = {}
-    for account_id, day, region, data_event in sightings:
-        seen = Coverage(frozenset({day}), frozenset({region}), frozenset({feed}), data_event)
+    for account_id, day, region in sightings:
+        seen = Coverage(frozenset({day}), frozenset({region}), frozenset({feed}))
         coverage[account_id] = coverage[account_id].join(seen) if account_id in coverage else seen
     return coverage
 

@@ -33,11 +33,11 @@ class ConfigRules:
         self._client = client
 
     def put_evaluations(self, evaluations: Sequence[Evaluation], result_token: str) -> None:
-        """Put all evaluations, in batches of 100; those that Config refuses are tried again.
+        """Put all evaluations, in batches of 100 (one empty one where there are none); refused ones are tried again.
 
         Raises DependencyError with the refused resource ids when some stay refused.
         """
-        for start in range(0, len(evaluations), MAX_EVALUATIONS):
+        for start in range(0, max(1, len(evaluations)), MAX_EVALUATIONS):
             batch: list[EvaluationUnionTypeDef] = [_entry(one) for one in evaluations[start : start + MAX_EVALUATIONS]]
             for _ in range(MAX_ATTEMPTS):
                 with aws_errors("PutEvaluations"):

@@ -10,7 +10,10 @@ from botocore.config import Config
 from shared.aws.clients import CONFIG, aws_errors
 from shared.errors import DependencyError, InputError, NotFoundError
 
-_LONG_READ = Config(read_timeout=900)  # a sweep may take as long as a function may run
+INPUT_ERRORS = frozenset({"InputError", "PolicyDocumentError", "SettingsError"})
+_LONG_READ = Config(
+    read_timeout=900, retries={"total_max_attempts": 1}
+)  # a sweep may take as long as a function may run
 
 
 class Deployment:
@@ -43,5 +46,5 @@ class Deployment:
             content = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
             message = str(content.get("errorMessage", "the function failed"))[:400]
-            raise InputError(message) if content.get("errorType") == InputError.__name__ else DependencyError(message)
+            raise InputError(message) if content.get("errorType") in INPUT_ERRORS else DependencyError(message)
         return dict(content)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws.clients import aws_errors
 from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
-from shared.iam.authorization import LISTS, identity_details, merge_pages
+from shared.iam.authorization import LISTS, OnError, identity_details, merge_pages
 from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
 from shared.model.usage import LastAccess
 
@@ -31,11 +31,12 @@ class IamReader:
     def __init__(self, client: "IAMClient") -> None:
         self._client = client
 
-    def account(self, *, now: datetime) -> Iterator[IdentityDetail]:
+    def account(self, *, now: datetime, on_error: OnError | None = None) -> Iterator[IdentityDetail]:
         """Every user and role of the account (GetAccountAuthorizationDetails, all pages).
 
         Managed policies that the listing names but leaves out (as it may, where one is a boundary only) are read one by
-        one. Raises DependencyError for a listing without any identity: our own roles would be in it.
+        one. An identity that can't be read is told to `on_error` and left out. Raises DependencyError for a listing
+        without any identity: our own roles would be in it.
         """
         with aws_errors("GetAccountAuthorizationDetails"):
             pages = list(self._client.get_paginator("get_account_authorization_details").paginate())
@@ -43,7 +44,7 @@ class IamReader:
             details["Policies"] += self._documents(details)
         if not details["UserDetailList"] and not details["RoleDetailList"]:
             raise DependencyError("GetAccountAuthorizationDetails listed no user and no role")
-        return identity_details(details, read_at=now)
+        return identity_details(details, read_at=now, on_error=on_error)
 
     def identity(self, who: NamedIdentity, *, now: datetime) -> IdentityDetail:
         """One user or role with every policy in force.

@@ -5,7 +5,7 @@ API URL-encodes them): https://docs.aws.amazon.com/IAM/latest/APIReference/API_G
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared.errors import InputError
 from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
 
+OnError = Callable[[str, InputError], None]  # told the unique id of an identity, and why it can't be read
 LISTS = ("UserDetailList", "RoleDetailList", "GroupDetailList", "Policies")
 
 
@@ -27,23 +28,38 @@ def merge_pages(pages: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return merged
 
 
-def identity_details(details: Mapping[str, Any], *, read_at: datetime) -> Iterator[IdentityDetail]:
+def identity_details(
+    details: Mapping[str, Any], *, read_at: datetime, on_error: OnError | None = None
+) -> Iterator[IdentityDetail]:
     """Every user and role with its inline, managed and group policies and its permissions boundary.
 
     Raises InputError that names the identity when a policy that it holds has no document in `details`: a missing
-    document is never an empty one.
+    document is never an empty one. With `on_error` that is told the unique id and the error, and the others go on.
     """
     policies = {policy["Arn"]: policy for policy in details.get("Policies", [])}
     groups = {group["GroupName"]: group for group in details.get("GroupDetailList", [])}
-    for user in details.get("UserDetailList", []):
-        held = [*_own(user, "UserPolicyList", policies)]
-        for name in user.get("GroupList", []):
-            if name not in groups:
-                raise InputError(f"{user['Arn']}: group {name!r} is not in the authorization details")
-            held.extend(_of_group(groups[name], policies))
-        yield _detail(user, user["UserId"], held, policies, read_at)
-    for role in details.get("RoleDetailList", []):
-        yield _detail(role, role["RoleId"], [*_own(role, "RolePolicyList", policies)], policies, read_at)
+    raws = [(user["UserId"], user) for user in details.get("UserDetailList", [])]
+    raws += [(role["RoleId"], role) for role in details.get("RoleDetailList", [])]
+    for identity_id, raw in raws:
+        try:
+            detail = _detail(raw, identity_id, _held(raw, policies, groups), policies, read_at)
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(identity_id, error)
+            continue
+        yield detail
+
+
+def _held(
+    raw: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Mapping[str, Any]]
+) -> list[Policy]:
+    held = [*_inline(raw, "UserPolicyList"), *_inline(raw, "RolePolicyList"), *_attached(raw, policies)]
+    for name in raw.get("GroupList", []):
+        if name not in groups:
+            raise InputError(f"{raw['Arn']}: group {name!r} is not in the authorization details")
+        held.extend(_of_group(groups[name], policies))
+    return held
 
 
 def _detail(
@@ -70,10 +86,13 @@ def _detail(
         raise InputError(f"{arn}: {where}") from None
 
 
-def _own(raw: Mapping[str, Any], inline: str, policies: Mapping[str, Mapping[str, Any]]) -> Iterator[Policy]:
-    for policy in raw.get(inline, []):
+def _inline(raw: Mapping[str, Any], field: str) -> Iterator[Policy]:
+    for policy in raw.get(field, []):
         source = PolicySource(PolicyKind.INLINE, policy["PolicyName"])
         yield Policy(source=source, document=_document(policy["PolicyDocument"], raw["Arn"]))
+
+
+def _attached(raw: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> Iterator[Policy]:
     for attached in raw.get("AttachedManagedPolicies", []):
         yield _managed(attached["PolicyArn"], policies, raw["Arn"])
 

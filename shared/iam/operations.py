@@ -122,6 +122,9 @@ _API_VERSION = re.compile(r"(?:20\d{6}|20\d{2}_\d{2}_\d{2})?(?:[vV]\d{1,2})?$")
 _CAMEL_WORD = re.compile(r"[A-Z][a-z]+")
 
 
+_ACTION = re.compile(r"[a-z0-9-]{2,40}:[A-Za-z0-9]{2,128}")
+
+
 class UnmappedReason(StrEnum):
     """Why a call has no IAM action that could be named."""
 
@@ -162,6 +165,17 @@ class OperationMap:
     def actions_of(self, event_source: str, event_name: str) -> OperationActions | Unmapped:
         """Name the actions of a call by CloudTrail's `eventSource` (`ec2.amazonaws.com`) and `eventName`."""
         return self._resolve(event_source, event_name)
+
+    def presumed_action(self, event_source: str, event_name: str) -> str | None:
+        """The action that a call which the reference doesn't know most likely needed: the one of its own name.
+
+        An API that is newer than the reference is used all the same, and AWS names actions after their operations.
+        None where the names could be no action's.
+        """
+        label = event_source.removesuffix(".cn").removesuffix(".amazonaws.com")
+        prefix = next(iter(self._prefixes_of(event_source)), label)
+        presumed = f"{prefix}:{event_name}"
+        return presumed if _ACTION.fullmatch(presumed) else None
 
     def has_action(self, action: str) -> bool:
         """Whether `prefix:Name` is an action of the reference, in the reference's spelling."""

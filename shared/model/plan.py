@@ -17,6 +17,9 @@ class Compliance(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
+HYSTERESIS = 2.0  # PCI points below the threshold before a non-compliant identity is compliant again
+
+
 class Verdict(BaseModel):
     """Whether an identity's PCI is acceptable, and why, in at most 256 characters."""
 
@@ -56,6 +59,7 @@ class ReasonCode(StrEnum):
     COMPLIANT = "compliant"
     STALE_SCORE = "stale_score"
     TOO_LITTLE_EVIDENCE = "too_little_evidence"
+    STALE_EVIDENCE = "stale_evidence"
     NO_EVIDENCE = "no_evidence"
     FOREIGN_BOUNDARY = "foreign_boundary"
     NOT_PROVEN = "not_proven"

@@ -86,6 +86,7 @@ class LastAccess(NamedTuple):
 class Coverage:
     """What the ledger can know: the days on which the trail was seen, and by which feeds and in which regions.
 
+    `data_events` says that the trail records the data events of every resource: records alone can't tell that.
     `last_accessed` says whether IAM's service-last-accessed information was read for this identity.
     """
 

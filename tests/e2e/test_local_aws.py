@@ -228,7 +228,7 @@ def test_last_accessed_answers_from_the_calls_it_has_seen(local: LocalAws) -> No
     used, unused = answer["ServicesLastAccessed"]
     assert (used["ServiceNamespace"], used["LastAuthenticated"].isoformat()[:10]) == ("s3", "2026-03-01")
     assert used["LastAuthenticatedEntity"] == arn
-    assert used["LastAuthenticatedRegion"] == "us-east-1"
+    assert used["LastAuthenticatedRegion"] == "eu-west-1"
     assert [action["ActionName"] for action in used["TrackedActionsLastAccessed"]] == ["PutObject"]
     assert (unused["ServiceNamespace"], unused["TotalAuthenticatedEntities"]) == ("sqs", 0)
     assert "LastAuthenticated" not in unused

@@ -112,7 +112,7 @@ def test_a_changed_identity_is_judged_by_its_current_score(
         "ComplianceResourceId": ANA.identity_id,
         "ComplianceType": "NON_COMPLIANT",
         "Annotation": "PCI 87 (high): 212 of 230 permissions unused; top: iam:PutUserPolicy",
-        "OrderingTimestamp": datetime.fromisoformat("2026-03-01T11:30:00Z"),
+        "OrderingTimestamp": datetime.fromisoformat("2026-03-01T11:00:00Z"),
     }
 
 
@@ -142,7 +142,7 @@ def test_without_a_fresh_score_there_is_no_verdict_but_a_request_for_one(
         scores.put(StoredScore(a_score(), present=False))
     assert handle_config_rule(invocation(), context) == {"evaluations": 0}
     handle_config_rule(invocation(), context)
-    assert config.batches == []
+    assert config.batches == [0, 0], "AWS Config wants an answer, if an empty one"
     requests = aws.told("ScoreRequested")
     assert [request["identity"]["arn"] for request in requests] == [ANA.arn] * 2
     assert len({request["event_id"] for request in requests}) == 1, "asking twice within the hour is one request"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.client import BaseClient
 
 from services.scorer.handler import handle_cloudtrail_events, handle_score_requests, handle_sweep
 from shared.aws import clients
@@ -18,7 +19,7 @@ from shared.events import ScoreRequested
 from shared.model.identity import IdentityRef
 from shared.model.usage import Evidence
 from tests.builders import ACCOUNT, NOW, OTHER_ACCOUNT, cloudtrail_body, domain_body, envelope, failed, sqs_event
-from tests.conftest import LogLines, Stack
+from tests.conftest import MAKE_API_CALL, LogLines, Stack
 
 CANARY = "AKIACANARYCANARY0000"
 LATER = NOW + timedelta(hours=6)
@@ -301,6 +302,35 @@ def test_a_sweep_retires_who_is_gone(aws: Stack, context: LambdaContext, monkeyp
     assert [stored.score.identity for stored in scores_of(aws).scores(ACCOUNT)] == [bob]
     [account] = aws.told("AccountScored")
     assert account["identities"] == 1
+
+
+def test_a_sweep_is_not_stopped_by_one_identity_and_neither_hides_nor_retires_it(
+    aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given three users, all scored, of whom one cannot be read any more
+    make_user("ana")
+    bob = make_user("bob")
+    make_user("zoe")
+    handle_sweep({}, context)
+    aws.published()
+
+    def broken(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        answer = MAKE_API_CALL(self, operation_name, api_params)
+        if operation_name == "GetAccountAuthorizationDetails":
+            for user in answer["UserDetailList"]:
+                if user["UserName"] == "bob":
+                    user["UserPolicyList"] = [{"PolicyName": "broken", "PolicyDocument": "{not json"}]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", broken)
+    at(monkeypatch, LATER)
+
+    # then the sweep says so, after everybody else was scored
+    with pytest.raises(DependencyError, match=f"1 identities could not be scored: {bob.identity_id}"):
+        handle_sweep({}, context)
+    [account] = aws.told("AccountScored")
+    assert account["identities"] == 2
+    assert {stored.score.identity.name for stored in scores_of(aws).scores(ACCOUNT)} == {"ana", "bob", "zoe"}
 
 
 @pytest.mark.parametrize("name", ["SCORES_TABLE", "WINDOW_DAYS", "EVENT_BUS"])

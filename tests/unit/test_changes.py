@@ -87,8 +87,8 @@ def test_a_real_configuration_item_names_who_changed(name: str, expected: Change
     [
         ({}, "configurationItem is missing"),
         ({"configurationItem": "canary"}, "configurationItem is missing or not an object"),
-        ({"configurationItem": {"resourceType": "AWS::IAM::User", "ARN": "a"}}, "no resourceName or no ARN"),
-        ({"configurationItem": {"resourceType": "AWS::IAM::User", "resourceName": "a"}}, "no resourceName or no ARN"),
+        ({"configurationItem": {"resourceType": "AWS::IAM::User", "ARN": "a", "resourceName": 7}}, "resourceName"),
+        ({"configurationItem": {"resourceType": "AWS::IAM::User", "resourceName": "a"}}, "has no ARN"),
         (
             {"configurationItem": {"resourceType": "AWS::S3::Bucket", "resourceName": "b", "ARN": "a"}},
             "'AWS::S3::Bucket' is not ours",

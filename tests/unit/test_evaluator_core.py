@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.evaluator.core import (
-    HYSTERESIS,
     MAX_ANNOTATION,
     annotation_of,
     evaluated_event,
@@ -15,7 +14,7 @@ from services.evaluator.core import (
     judge,
     request_key,
 )
-from shared.model.plan import Compliance
+from shared.model.plan import HYSTERESIS, Compliance
 from shared.model.score import Contribution, RiskClass
 from tests.builders import ANA, DEPLOYER, NOW, a_score, a_verdict
 

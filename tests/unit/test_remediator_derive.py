@@ -229,6 +229,16 @@ NO_PLAN: dict[str, tuple[IdentityDetail, Usage, ReasonCode]] = {
         used("iam:GetUser", at=NOW, days=frozenset({YESTERDAY.date()})),
         ReasonCode.TOO_LITTLE_EVIDENCE,
     ),
+    "a trail that stopped": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", days=frozenset(NOW.date() - timedelta(days=back) for back in range(3, 60))),
+        ReasonCode.STALE_EVIDENCE,
+    ),
+    "a trail that was away": (
+        holding(managed("AdministratorAccess")),
+        used("iam:GetUser", days=frozenset(NOW.date() - timedelta(days=back) for back in (1, 2, 3, 11, 12, 13))),
+        ReasonCode.STALE_EVIDENCE,
+    ),
     "everything used": (holding(inline("iam:GetUser")), used("iam:GetUser"), ReasonCode.NOTHING_TO_REMOVE),
     "a role that uses what a resource policy grants": (
         holding(inline("iam:*"), ref=DEPLOYER),
@@ -333,6 +343,22 @@ def test_what_the_trail_of_another_region_would_show_stays(ec2: LastAccess, *, s
     accessed = {"ec2": ec2, "s3": LastAccess()}
     result = keep_set(["ec2:terminateinstances", "s3:deletebucket"], used(), accessed, load_catalogue(), since=SINCE)
     assert result.keep == ({"ec2:terminateinstances"} if stays else set())
+
+
+@pytest.mark.parametrize(("days_ago", "stays"), [(1, False), (60, True), (100, False)])
+def test_a_service_tried_on_a_day_without_a_trail_stays(days_ago: int, *, stays: bool) -> None:
+    # given a trail that was seen yesterday only, and IAM's word that EC2 was tried so many days ago
+    usage = used(days=frozenset({YESTERDAY.date()}))
+    accessed = {"ec2": LastAccess(NOW - timedelta(days=days_ago), "us-east-1")}
+    result = keep_set(["ec2:terminateinstances"], usage, accessed, load_catalogue(), since=SINCE)
+    assert bool(result.keep) is stays
+
+
+def test_a_used_action_that_the_catalogue_does_not_know_stays_within_the_old_grant() -> None:
+    plan = planned(holding(inline("ec2:*", "iam:*")), used("ec2:DescribeInstances", "ec2:BrandNewOperation"), "ec2")
+    text = json.dumps(plan.policies[0].document).lower()
+    assert "ec2:brandnewoperation" in text
+    assert plan.proofs.hold
 
 
 def test_one_service_seen_elsewhere_keeps_what_was_tried_of_every_service() -> None:

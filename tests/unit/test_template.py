@@ -282,7 +282,6 @@ def test_given_a_policy_when_it_allows_then_actions_are_named_and_stars_are_unav
             assert set(as_list(statement["Action"])) <= {
                 "config:PutEvaluations",
                 "iam:GetAccountAuthorizationDetails",
-                "iam:GetAccountSummary",
                 "iam:GetServiceLastAccessedDetails",
                 "xray:PutTelemetryRecords",
                 "xray:PutTraceSegments",

@@ -1,6 +1,7 @@
 """`leastwise demo`: the main job on the local AWS, step by step, every claim checked against what is really there."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,7 +150,7 @@ class Demonstration:
     def judge(self) -> None:
         """Compare AWS Config's results with the scores."""
         self._step("AWS Config shows the verdicts")
-        due = {name for name, score in self.before.items() if score.exempt is None and score.pci >= THRESHOLD}
+        due = self._due()
         expected = {self.refs[name].identity_id for name in due}
 
         def shown() -> bool:
@@ -167,7 +168,8 @@ class Demonstration:
         self.system.settle()
         plans = {name: self._record(ref) for name, ref in self.refs.items()}
         waiting = sorted(name for name, plan in plans.items() if plan and plan.status is PlanStatus.PROPOSED)
-        self.checks.hold("a proven plan waits for each identity with evidence", BY_SSM in waiting, ", ".join(waiting))
+        expected = sorted(self._due() - set(UNTOUCHED))
+        self.checks.hold("a proven plan waits for each identity with evidence", waiting == expected, ", ".join(waiting))
         unchanged = all(self.system.boundary_of(ref) is None for ref in self.refs.values())
         self.checks.hold("nothing was changed in IAM", unchanged)
         skipped = plans["legacy-batch"] is None
@@ -198,6 +200,10 @@ class Demonstration:
         self.system.sweep()
         self.system.settle()
         done = sorted(name for name, ref in self.refs.items() if OURS in (self.system.boundary_of(ref) or ""))
+        expected = sorted({*self._due(), BY_QUEUE} - set(UNTOUCHED))
+        self.checks.hold(
+            "exactly those who were due have a boundary", done == expected, f"{len(done)} of {len(self.refs)}"
+        )
         for name in done:
             if name not in {BY_SSM, BY_QUEUE}:
                 self._check_right_sized(name)
@@ -238,9 +244,11 @@ class Demonstration:
         story = {"IdentityScored", "IdentityEvaluated", "PlanProposed", "PolicyApplied", "PolicyRolledBack"}
         self.checks.hold("one identity's story is complete", story <= kinds, ", ".join(sorted(kinds & story)))
         notices = self.system.notices()
-        told = [notice for notice in notices if notice.type == "PolicyApplied" and notice.arn == self.refs[BY_SSM].arn]
-        self.checks.hold("the security team was told once of each change", len(told) == 1, f"{len(notices)} messages")
-        for notice in told[:1]:
+        told = Counter(notice.arn for notice in notices if notice.type == "PolicyApplied")
+        changed = Counter(self.refs[name].arn for name in {*self._due(), BY_QUEUE} - set(UNTOUCHED))
+        self.checks.hold("the security team was told once of each change", told == changed, f"{len(notices)} messages")
+        shown = [one for one in notices if one.type == "PolicyApplied" and one.arn == self.refs[BY_SSM].arn]
+        for notice in shown[:1]:
             self.console.print(Panel(Text(notice.text), title=Text(notice.subject), width=110, title_align="left"))
         self.checks.hold("no message ended in a dead-letter queue", self.system.dead_letters() == 0)
 
@@ -270,6 +278,10 @@ class Demonstration:
     def _step(self, title: str) -> None:
         self._number += 1
         step(self.console, self._number, title)
+
+    def _due(self) -> set[str]:
+        """Who is judged and was over the threshold."""
+        return {name for name, score in self.before.items() if score.exempt is None and score.pci >= THRESHOLD}
 
     def _scores(self) -> dict[str, Score]:
         stored = {name: self.system.scores.get(ref.account_id, ref.identity_id) for name, ref in self.refs.items()}
