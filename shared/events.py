@@ -16,7 +16,7 @@ from shared.model.identity import IdentityRef
 from shared.model.plan import Compliance, Mode, ReasonCode, Strategy
 from shared.model.score import Band
 
-EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://leastwise.dev/events/1")
+EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:leastwise:events:1")  # never change it: ids are compared
 
 
 class Service(StrEnum):

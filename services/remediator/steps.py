@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.model.plan import Plan, PlannedPolicy, Snapshot, Step, StepKind
-
-POLICY_PATH = "/leastwise/"
+from shared.model.plan import POLICY_PATH, Plan, PlannedPolicy, Snapshot, Step, StepKind
 
 
 def policy_arn(plan: Plan, name: str) -> str:

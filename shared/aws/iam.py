@@ -69,13 +69,6 @@ class IamReader:
             raise NotFoundError(f"{ref.arn} is {detail.ref.identity_id} by now, not {ref.identity_id}")
         return detail
 
-    def find(self, identity_id: str, *, now: datetime) -> IdentityDetail:
-        """The identity with this unique id. Raises NotFoundError when there is none."""
-        for detail in self.account(now=now):
-            if detail.ref.identity_id == identity_id:
-                return detail
-        raise NotFoundError(f"no user or role has the id {identity_id}")
-
     def members_of_group(self, name: str) -> list[NamedIdentity]:
         """Users of a group; none when the group is gone."""
         try:

@@ -8,12 +8,11 @@ from botocore.exceptions import ClientError
 from shared.aws.clients import aws_errors
 from shared.errors import ConflictError, DependencyError, NotFoundError, SafetyError
 from shared.model.identity import IdentityRef, IdentityType
-from shared.model.plan import Step, StepKind
+from shared.model.plan import POLICY_PATH, Step, StepKind
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-POLICY_PATH = "/leastwise/"
 PLAN_TAG = "leastwise:plan"
 
 

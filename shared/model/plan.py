@@ -17,6 +17,7 @@ class Compliance(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
+POLICY_PATH = "/leastwise/"  # IAM path of every policy that a plan creates; nothing else may be touched
 HYSTERESIS = 2.0  # PCI points below the threshold before a non-compliant identity is compliant again
 
 

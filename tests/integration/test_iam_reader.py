@@ -131,13 +131,6 @@ def test_a_name_that_belongs_to_someone_else_by_now_is_not_found(reader: IamRead
         reader.verified(old, now=NOW)
 
 
-def test_an_identity_is_found_by_its_unique_id(reader: IamReader, account: dict[str, str]) -> None:
-    ref = reader.identity(DEPLOYER, now=NOW).ref
-    assert reader.find(ref.identity_id, now=NOW).ref == ref
-    with pytest.raises(NotFoundError):
-        reader.find("AROANOBODY0001", now=NOW)
-
-
 def test_a_group_and_a_policy_name_everyone_they_reach(reader: IamReader, account: dict[str, str]) -> None:
     assert reader.members_of_group("devs") == [ANA]
     assert {name: reader.holders_of_policy(account[name]) for name in ("hers", "ours", "its")} == {

