@@ -60,19 +60,19 @@ $(UV):
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { rm -rf .uv; exit 1; }
 
 .venv/.ready: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --frozen --all-extras --python $$($(PYTHON) -c 'import sys; print(sys.executable)')
+	$(UV) sync --quiet --frozen --all-extras --compile-bytecode --python $$($(PYTHON) -c 'import sys; print(sys.executable)')
 	@touch $@
 
 # Environments of their own: a package that a Lambda zip lacks must not be found there by accident, and the versions
 # that AWS SAM pins are not ours.
 .venv-local/.ready: .venv/.ready infra/local/requirements.txt
 	$(UV) venv --quiet --clear --python .venv/bin/python .venv-local
-	$(UV) pip install --quiet --python .venv-local/bin/python --require-hashes -r infra/local/requirements.txt
+	$(UV) pip install --quiet --compile-bytecode --python .venv-local/bin/python --require-hashes -r infra/local/requirements.txt
 	@touch $@
 
 .venv-sam/.ready: .venv/.ready infra/build/sam-requirements.txt
 	$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
-	$(UV) pip install --quiet --python .venv-sam/bin/python --require-hashes -r infra/build/sam-requirements.txt
+	$(UV) pip install --quiet --compile-bytecode --python .venv-sam/bin/python --require-hashes -r infra/build/sam-requirements.txt
 	@ln -sf ../../.venv-sam/bin/sam .venv/bin/sam
 	@touch $@
 
