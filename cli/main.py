@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 from typing import Annotated
 
@@ -111,6 +112,8 @@ def show(answer: dict[str, object], text: str, *, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; an expected error is one line on standard error and an exit code."""
+    # Ended from outside, too, everything is cleaned up on the way out: the local AWS stops and leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except LeastwiseError as error:

@@ -1,5 +1,7 @@
 """`leastwise demo`, as a user runs it."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,3 +23,27 @@ def test_the_demonstration_holds_every_claim(tmp_path: Path) -> None:
     html = report.read_text(encoding="utf-8")
     assert "legacy-batch" in html
     assert "http://" not in html
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [str(Path(sys.executable).with_name("leastwise")), "demo", "--report", str(tmp_path / "report.html")]
+    # A shell's background job ignores SIGINT, and its children with it: here they get the default again.
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 nothing else runs
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "building and deploying" in line:
+                break
+        process.send_signal(number)
+        assert process.wait(timeout=60) != 0
+
+    assert list(scratch.iterdir()) == []
