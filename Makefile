@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check docs build clean
+.PHONY: help setup demo test lint format check docs bench build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,12 +41,15 @@ check: lint test ## everything that CI checks
 docs: $(READY) ## rewrite the generated tables of the documents
 	$(BIN)/python -m infra.docs.generate
 
+bench: .venv-bench/.ready ## our policy engine beside its peers, in one run: docs/benchmarks.md
+	.venv-bench/bin/python -m benchmarks
+
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt
 	$(BIN)/sam build
 
 clean: ## remove environments, caches and build results
-	rm -rf .uv .venv .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .uv .venv .venv-bench .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 EXPORT := --frozen --quiet --no-dev --no-emit-project --no-header --format requirements-txt
 
@@ -74,6 +77,12 @@ $(UV):
 	$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
 	$(UV) pip install --quiet --compile-bytecode --python .venv-sam/bin/python --require-hashes -r infra/build/sam-requirements.txt
 	@ln -sf ../../.venv-sam/bin/sam .venv/bin/sam
+	@touch $@
+
+# The peers that the engine is measured beside, none of which the project depends on.
+.venv-bench/.ready: .venv/.ready benchmarks/requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-bench
+	$(UV) pip install --quiet --compile-bytecode --python .venv-bench/bin/python --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
 include infra/build/functions.mk

@@ -4,19 +4,21 @@ import json
 import re
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from infra.local.demonstration.run import demonstrate
-from infra.local.local_aws import LocalAwsError
-from shared.aws.deployment import Deployment
+from cli.answers import printable
+from cli.policy import policy
 from shared.errors import DependencyError, InputError, LeastwiseError
+
+if TYPE_CHECKING:
+    from shared.aws.deployment import Deployment
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 plan = typer.Typer(no_args_is_help=True, help="Approve plans and take them back.")
 app.add_typer(plan, name="plan")
+app.add_typer(policy, name="policy")
 
 
 def plan_id_of(text: str) -> str:
@@ -43,6 +45,9 @@ def demo(
     report: Annotated[str, typer.Option(help="Where to write the report.")] = "build/report.html",
 ) -> None:
     """Run the whole system on the local AWS, on real CloudTrail records, and check every claim."""
+    from infra.local.demonstration.run import demonstrate  # noqa: PLC0415 only this command needs the local AWS
+    from infra.local.local_aws import LocalAwsError  # noqa: PLC0415
+
     try:
         held = demonstrate(report_path=report)
     except LocalAwsError as error:
@@ -60,7 +65,7 @@ def sweep(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Score every identity of the account now."""
-    answer = Deployment(stack_name, region=region, profile=profile).invoke("SweepFunctionName", {"trigger": "command"})
+    answer = deployed(stack_name, region, profile).invoke("SweepFunctionName", {"trigger": "command"})
     text = f"Account PCI {answer['pci']:.0f} over {answer['identities']} identities, {answer['excluded']} excluded."
     show(answer, text, as_json=as_json)
 
@@ -75,7 +80,7 @@ def approve(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Apply a proposed plan, if the identity and its usage still are as the plan knew them."""
-    request(Deployment(stack_name, region=region, profile=profile), "approve", plan_id, "APPLIED", as_json=as_json)
+    request(deployed(stack_name, region, profile), "approve", plan_id, "APPLIED", as_json=as_json)
 
 
 @plan.command()
@@ -88,11 +93,17 @@ def rollback(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Take an applied plan back; the identity is then left alone until a person asks for it again."""
-    deployment = Deployment(stack_name, region=region, profile=profile)
-    request(deployment, "rollback", plan_id, "ROLLED_BACK", as_json=as_json)
+    request(deployed(stack_name, region, profile), "rollback", plan_id, "ROLLED_BACK", as_json=as_json)
 
 
-def request(deployment: Deployment, action: str, plan_id: str, wanted: str, *, as_json: bool) -> None:
+def deployed(stack_name: str, region: str | None, profile: str | None) -> "Deployment":
+    """The deployed system; only commands that ask it wait for the AWS SDK to load."""
+    from shared.aws.deployment import Deployment  # noqa: PLC0415 see above
+
+    return Deployment(stack_name, region=region, profile=profile)
+
+
+def request(deployment: "Deployment", action: str, plan_id: str, wanted: str, *, as_json: bool) -> None:
     """Ask the remediator for an action on a plan; exit code 1 where the outcome is not the wanted one."""
     payload = {"action": action, "plan_id": plan_id, "trigger": "command"}
     answer = deployment.invoke("RemediationRequestFunctionName", payload)
@@ -104,10 +115,7 @@ def request(deployment: Deployment, action: str, plan_id: str, wanted: str, *, a
 
 def show(answer: dict[str, object], text: str, *, as_json: bool) -> None:
     """Print an answer for machines or for people."""
-    if as_json:
-        sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
-    else:
-        Console().print(text, markup=False, highlight=False)
+    sys.stdout.write(f"{json.dumps(answer, sort_keys=True) if as_json else printable(text)}\n")
 
 
 def main() -> None:
@@ -117,5 +125,6 @@ def main() -> None:
     try:
         app()
     except LeastwiseError as error:
-        Console(stderr=True).print(f"leastwise: {error}", markup=False, highlight=False, soft_wrap=True)
+        lines = "\n".join(map(printable, str(error).splitlines()))
+        sys.stderr.write(f"leastwise: {lines}\n")
         sys.exit(2 if isinstance(error, InputError) else 3 if isinstance(error, DependencyError) else 1)

@@ -21,12 +21,13 @@ class InputError(LeastwiseError):
 
 
 class PolicyDocumentError(InputError):
-    """A policy document is malformed; `path` says where (JSON path), `code` which rule it broke."""
+    """A policy document is malformed; `path` says where (JSON path), `code` which rule it broke, `reason` why."""
 
     def __init__(self, code: str, path: str, message: str) -> None:
         super().__init__(f"{path}: {message} [{code}]")
         self.code = code
         self.path = path
+        self.reason = message
 
 
 class SettingsError(InputError):

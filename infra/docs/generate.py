@@ -23,7 +23,7 @@ BLOCKS: Mapping[str, Callable[[], Sequence[str]]] = {
     "settings": lambda: tables.settings(load_template()),
 }
 BLOCK = re.compile(r"^<!-- generated: (?P<name>[a-z]+) -->\n.*?^<!-- end of (?P=name) -->$", re.MULTILINE | re.DOTALL)
-FOLDERS = ("docs", "services", "infra")
+FOLDERS = ("benchmarks", "docs", "infra", "services", "shared")
 
 
 class UnknownBlockError(Exception):

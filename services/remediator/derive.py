@@ -13,18 +13,20 @@ from shared.errors import InputError, PolicyDocumentError
 from shared.iam.catalogue import Catalogue
 from shared.iam.compare import compare
 from shared.iam.grants import effective_grants
-from shared.iam.narrow import narrow, policy_size
+from shared.iam.narrow import narrow
 from shared.iam.replay import Use, replay
-from shared.model.identity import IdentityDetail, IdentityType, Policy, PolicyKind, PolicySource
-from shared.model.plan import HYSTERESIS, Plan, PlannedPolicy, Proofs, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.iam.sizes import MAX_MANAGED_POLICY, policy_size
+from shared.model.identity import IdentityDetail, IdentityType, Policy
+from shared.model.plan import HYSTERESIS, Plan, PlannedPolicy, Proofs, Reason, ReasonCode, Strategy
+from shared.model.proof import ProofVerdict
 from shared.model.score import RiskClass, Score
+from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import LastAccess, Usage
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_identity
 
 MAX_SILENT_DAYS = 2  # the sweep itself is recorded every few hours: a trail that works is seen every day
 MAX_GAP_DAYS = 7
-MAX_MANAGED_POLICY = 6144  # characters without white space, IAM's quota
 
 
 @dataclass(frozen=True, slots=True)

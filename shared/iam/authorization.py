@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from shared.errors import InputError
-from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
+from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.sources import PolicyKind, PolicySource
 
 OnError = Callable[[str, InputError], None]  # told the unique id of an identity, and why it can't be read
 LISTS = ("UserDetailList", "RoleDetailList", "GroupDetailList", "Policies")

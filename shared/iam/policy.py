@@ -7,17 +7,21 @@ Source: IAM user guide, "Grammar of the IAM JSON policy language".
 """
 
 import json
-import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from shared.errors import PolicyDocumentError
+from shared.iam.conditions.model import Condition, parse_conditions
+from shared.iam.documents import decode_document
+from shared.iam.principals import Principals, parse_principals
 
 VERSION = "2012-10-17"
-_DOCUMENT_KEYS = {"version": "Version", "id": "Id", "statement": "Statement"}
-_STATEMENT_KEYS = {
+_VERSIONS = frozenset({"2008-10-17", VERSION})
+# Elements by their names in lower case.
+DOCUMENT_KEYS = {"version": "Version", "id": "Id", "statement": "Statement"}
+STATEMENT_KEYS = {
     key.lower(): key
     for key in (
         "Sid",
@@ -32,6 +36,12 @@ _STATEMENT_KEYS = {
     )
 }
 
+_DOCUMENT_NAMES = frozenset(DOCUMENT_KEYS.values())
+_STATEMENT_NAMES = frozenset(STATEMENT_KEYS.values())
+_PRINCIPAL_NAMES = ("Principal", "NotPrincipal")
+_ONLY_TEXT = {str}
+_LISTS = (list, tuple)
+
 
 class Effect(StrEnum):
     """What a statement does to the requests that it matches."""
@@ -40,12 +50,17 @@ class Effect(StrEnum):
     DENY = "Deny"
 
 
+_EFFECTS: Mapping[str, Effect] = {effect.value: effect for effect in Effect}
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement. Of actions and not_actions exactly one is set, of resources and not_resources at most one.
 
-    `condition` is the raw block, None where there is none; `principal` is `{"Principal": …}` or `{"NotPrincipal": …}`
-    as it stands, None in an identity policy. `index` is the statement's place in its document, from 0.
+    `conditions` must all hold for the statement to apply; `principals` is None in an identity policy. `condition` and
+    `principal` are the same as they stand in the document (`{"Principal": …}` or `{"NotPrincipal": …}`), to be written
+    again. `index` is the statement's place in its document, from 0. In a document before version 2012-10-17 `${` is
+    escaped, since there it is plain text.
     """
 
     effect: Effect
@@ -54,9 +69,11 @@ class Statement:
     not_actions: tuple[str, ...]
     resources: tuple[str, ...]
     not_resources: tuple[str, ...]
-    condition: Mapping[str, Any] | None
-    principal: Mapping[str, Any] | None
+    condition: Mapping[str, Any] | None = field(hash=False)
+    principal: Mapping[str, Any] | None = field(hash=False)
     index: int
+    conditions: tuple[Condition, ...] = ()
+    principals: Principals | None = None
 
     @property
     def conditional(self) -> bool:
@@ -87,28 +104,41 @@ def parse_document(document: Mapping[str, Any] | str) -> tuple[Statement, ...]:
 
     Raises PolicyDocumentError with the JSON path and a code.
     """
-    decoded = _decode(document) if isinstance(document, str) else document
-    fields = _fields(decoded, _DOCUMENT_KEYS, "$")
+    fields = _fields(decode_document(document), _DOCUMENT_NAMES, "$")
+    version = fields.get("Version")
+    if "Version" in fields and (not isinstance(version, str) or version not in _VERSIONS):
+        raise PolicyDocumentError("version", "$.Version", f"there is no version {version!r} of the policy language")
     if "Statement" not in fields:
         raise PolicyDocumentError("missing_statement", "$", "a policy document needs a Statement")
     raw = fields["Statement"]
-    statements = raw if isinstance(raw, list | tuple) else [raw]
-    if not statements:
+    bodies = raw if isinstance(raw, _LISTS) else [raw]
+    if not bodies:
         raise PolicyDocumentError("missing_statement", "$.Statement", "a policy document needs at least one statement")
-    if fields.get("Version") != VERSION:
-        statements = [_without_variables(statement) for statement in statements]
-    return tuple(_statement(statement, index) for index, statement in enumerate(statements))
+    statements = tuple(_statement(body, index) for index, body in enumerate(bodies))
+    return statements if version == VERSION else tuple(map(_without_variables, statements))
 
 
-def _without_variables(value: Any) -> Any:
+def _without_variables(statement: Statement) -> Statement:
     """Escape `${`: before version 2012-10-17 it is plain text, and every document that we write is of that version."""
+    condition = statement.condition and {
+        operator: {key: _plain(values) for key, values in keys.items()}
+        for operator, keys in statement.condition.items()
+    }
+    return replace(
+        statement,
+        actions=_plain(statement.actions),
+        not_actions=_plain(statement.not_actions),
+        resources=_plain(statement.resources),
+        not_resources=_plain(statement.not_resources),
+        condition=condition,
+        conditions=parse_conditions(condition, f"$.Statement[{statement.index}].Condition") if condition else (),
+    )
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("${", "${$}{")
-    if isinstance(value, list | tuple):
-        return [_without_variables(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _without_variables(item) for key, item in value.items()}
-    return value
+    return type(value)(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
 def canonical_condition(condition: Mapping[str, Any] | None) -> str:
@@ -124,29 +154,13 @@ def canonical_condition(condition: Mapping[str, Any] | None) -> str:
     return json.dumps(sorted(entries))
 
 
-def _decode(text: str) -> Mapping[str, Any]:
-    plain = text if text.lstrip().startswith("{") else urllib.parse.unquote(text)
-    try:
-        decoded = json.loads(plain, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise PolicyDocumentError("not_json", "$", "the document is not valid JSON") from error
-    if not isinstance(decoded, dict):
-        raise PolicyDocumentError("not_an_object", "$", "the document is not a JSON object")
-    return decoded
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that is given twice: which one counts would be a guess."""
-    decoded = dict(pairs)
-    if len(decoded) != len(pairs):
-        raise PolicyDocumentError("duplicate_key", "$", f"a key is given twice among {sorted(decoded)}")
-    return decoded
-
-
-def _fields(raw: Any, known: Mapping[str, str], path: str) -> dict[str, Any]:
+def _fields(raw: Any, names: frozenset[str], path: str) -> Mapping[str, Any]:
     """Fields by their canonical spelling; IAM reads element names without case."""
+    if isinstance(raw, dict) and raw.keys() <= names:
+        return raw
     if not isinstance(raw, Mapping):
         raise PolicyDocumentError("not_an_object", path, "expected a JSON object")
+    known = {name.lower(): name for name in names}
     fields: dict[str, Any] = {}
     for key, value in raw.items():
         name = known.get(str(key).lower())
@@ -160,57 +174,68 @@ def _fields(raw: Any, known: Mapping[str, str], path: str) -> dict[str, Any]:
 
 def _statement(raw: Any, index: int) -> Statement:
     path = f"$.Statement[{index}]"
-    fields = _fields(raw, _STATEMENT_KEYS, path)
-    actions, not_actions = (_strings(fields, key, path) for key in ("Action", "NotAction"))
-    resources, not_resources = (_strings(fields, key, path) for key in ("Resource", "NotResource"))
-    principal: Mapping[str, Any] | None = {
-        key: fields[key] for key in ("Principal", "NotPrincipal") if key in fields
-    } or None
+    fields = _fields(raw, _STATEMENT_NAMES, path)
+    actions = _strings(fields, "Action", path) if "Action" in fields else ()
+    not_actions = _strings(fields, "NotAction", path) if "NotAction" in fields else ()
+    resources = _strings(fields, "Resource", path) if "Resource" in fields else ()
+    not_resources = _strings(fields, "NotResource", path) if "NotResource" in fields else ()
+    principal = {key: fields[key] for key in _PRINCIPAL_NAMES if key in fields} or None
+    if "${" in " ".join((*actions, *not_actions)):  # whether it would be text or a variable is documented nowhere
+        raise PolicyDocumentError("actions", path, "policy variables have no place in Action and NotAction")
     if bool(actions) == bool(not_actions):
         raise PolicyDocumentError("actions", path, "exactly one of Action and NotAction is needed")
     if resources and not_resources:
         raise PolicyDocumentError("resources", path, "Resource and NotResource exclude each other")
     if not resources and not not_resources and principal is None:
         raise PolicyDocumentError("resources", path, "Resource or NotResource is needed")
+    conditions = _conditions(fields, path)
+    condition = fields["Condition"] if conditions else None
+    effect, sid = _effect(fields, path), _sid(fields, path)
+    principals = _principals(fields, path) if principal else None
+    return Statement(  # by position: names would double the time that it takes, the longest step of reading a policy
+        effect, sid, actions, not_actions, resources, not_resources, condition, principal, index, conditions, principals
+    )
+
+
+def _sid(fields: Mapping[str, Any], path: str) -> str | None:
     sid = fields.get("Sid")
     if sid is not None and not isinstance(sid, str):
         raise PolicyDocumentError("sid", f"{path}.Sid", "Sid must be a string")
-    return Statement(
-        effect=_effect(fields, path),
-        sid=sid,
-        actions=actions,
-        not_actions=not_actions,
-        resources=resources,
-        not_resources=not_resources,
-        condition=_condition(fields, path),
-        principal=principal,
-        index=index,
-    )
+    return sid
+
+
+def _conditions(fields: Mapping[str, Any], path: str) -> tuple[Condition, ...]:
+    if "Condition" not in fields:
+        return ()
+    if fields["Condition"] is None:  # to read it as no condition would allow more than whoever wrote it may have meant
+        raise PolicyDocumentError("condition", f"{path}.Condition", "expected {operator: {key: values}}, not null")
+    return parse_conditions(fields["Condition"], f"{path}.Condition")
 
 
 def _effect(fields: Mapping[str, Any], path: str) -> Effect:
     effect = fields.get("Effect")
-    spelled = str(effect).capitalize()
-    if not isinstance(effect, str) or spelled not in set(Effect):
-        raise PolicyDocumentError("effect", f"{path}.Effect", "Effect must be Allow or Deny")
-    return Effect(spelled)
+    found = _EFFECTS.get(effect) if isinstance(effect, str) else None
+    if found is None:
+        raise PolicyDocumentError("effect", f"{path}.Effect", "Effect must be Allow or Deny, spelled like this")
+    return found
 
 
 def _strings(fields: Mapping[str, Any], key: str, path: str) -> tuple[str, ...]:
-    if key not in fields:
-        return ()
+    """A string or a list of strings; IAM passes over a null within a list."""
     value = fields[key]
-    listed = list(value) if isinstance(value, list | tuple) else [value]
-    if not listed or not all(isinstance(item, str) and item for item in listed):
+    if isinstance(value, str) and value:
+        return (value,)
+    listed = value if isinstance(value, _LISTS) else [value]
+    if None in listed:
+        listed = [item for item in listed if item is not None]
+    if "" in listed or not listed or set(map(type, listed)) != _ONLY_TEXT:
         raise PolicyDocumentError(key.lower(), f"{path}.{key}", "expected a string or a list of strings, none empty")
     return tuple(dict.fromkeys(listed))
 
 
-def _condition(fields: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
-    """The raw block; an empty one is no condition, as IAM reads it."""
-    condition = fields.get("Condition")
-    if condition is None or condition == {}:
-        return None
-    if not isinstance(condition, Mapping) or not all(isinstance(keys, Mapping) for keys in condition.values()):
-        raise PolicyDocumentError("condition", f"{path}.Condition", "expected {operator: {key: values}}")
-    return condition
+def _principals(fields: Mapping[str, Any], path: str) -> Principals:
+    """The one of Principal and NotPrincipal that is given."""
+    if "Principal" in fields and "NotPrincipal" in fields:
+        raise PolicyDocumentError("principal", path, "Principal and NotPrincipal exclude each other")
+    key = "Principal" if "Principal" in fields else "NotPrincipal"
+    return parse_principals(fields[key], f"{path}.{key}", negated=key == "NotPrincipal")

@@ -1,7 +1,7 @@
 """Replay: every recorded use that the old policies allowed must still be allowed by the new ones.
 
 A use is replayed without its context (addresses, tags, MFA), which the ledger doesn't keep. So a use holds only if
-every old statement that may have allowed it has a counterpart among the new ones under the same conditions or none.
+every old statement that may have allowed it has a counterpart among the new ones under no narrower conditions.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 
 from shared.iam import actions, scopes
 from shared.iam.catalogue import Catalogue
-from shared.iam.compare import covers_statement, same_or_weaker_condition
+from shared.iam.comparison import contexts
+from shared.iam.patterns.language import Budget, BudgetSpentError
 from shared.iam.policy import Effect, Statement, parse_document
+
+MAX_STEPS = 50_000  # to show that one statement's conditions imply another's
 
 
 class Use(NamedTuple):
@@ -68,7 +71,20 @@ def _statements(documents: Iterable[Mapping[str, Any]]) -> list[Statement]:
 
 
 def _is_repeated(deny: Statement, old_denies: Iterable[Statement]) -> bool:
-    return any(covers_statement(old, deny) for old in old_denies)
+    return any(
+        same_or_weaker_condition(old, deny) and actions.covers_actions(old, deny) and scopes.covers_scope(old, deny)
+        for old in old_denies
+    )
+
+
+def same_or_weaker_condition(wide: Statement, narrow: Statement) -> bool:
+    """Whether `wide` surely applies where `narrow` does, as far as conditions and callers go."""
+    if wide.principals != narrow.principals:
+        return False
+    try:
+        return contexts.implies(narrow.conditions, wide.conditions, Budget(MAX_STEPS))
+    except BudgetSpentError:
+        return False
 
 
 def _may_match(statement: Statement, use: Use) -> bool:

@@ -12,7 +12,7 @@ Source: IAM user guide, "IAM JSON policy elements: Resource".
 
 from typing import NamedTuple, Protocol
 
-from shared.iam import globs
+from shared.iam.patterns import globs
 
 ARN_SEGMENTS = 6
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.model.sources import PolicySource
 
 USER_ID_PREFIX = "AIDA"
 ROLE_ID_PREFIX = "AROA"
@@ -50,31 +52,6 @@ class IdentityRef(BaseModel):
         resource = self.arn.split(":", 5)[5]
         inner = resource.split("/")[1:-1]
         return "/" + "".join(f"{part}/" for part in inner)
-
-
-class PolicyKind(StrEnum):
-    """How a policy reaches an identity."""
-
-    INLINE = "inline"
-    MANAGED = "managed"
-    GROUP_INLINE = "group_inline"
-    GROUP_MANAGED = "group_managed"
-
-
-class PolicySource(NamedTuple):
-    """Where a statement comes from, so that every grant can name its source.
-
-    `name` is the policy's name; `arn` is set for managed policies, `group` for what comes through a group.
-    """
-
-    kind: PolicyKind
-    name: str
-    arn: str | None = None
-    group: str | None = None
-
-    def __str__(self) -> str:
-        """For people: `managed AmazonS3FullAccess`, `group_inline Devs/limits`."""
-        return f"{self.kind} {self.group + '/' if self.group else ''}{self.name}"
 
 
 class Policy(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.model.identity import IdentityRef
+from shared.model.proof import ProofVerdict
 from shared.model.score import CoverageSummary
 
 
@@ -84,14 +85,6 @@ class Reason(BaseModel):
 
     code: ReasonCode
     message: str
-
-
-class ProofVerdict(StrEnum):
-    """Outcome of a proof; everything but the first is treated as no."""
-
-    NO_NEW_ACCESS = "no_new_access"
-    NEW_ACCESS = "new_access"
-    NOT_PROVEN = "not_proven"
 
 
 class Proofs(BaseModel):

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.iam import globs
 from shared.iam.grants import Grant
+from shared.iam.patterns import globs
 
 REACH_OF_EVERYTHING = 1.0
 REACH_OF_PATTERN = 0.3

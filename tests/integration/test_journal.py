@@ -14,7 +14,6 @@ from shared.model.plan import (
     PlanRecord,
     PlanStatus,
     Proofs,
-    ProofVerdict,
     Reason,
     ReasonCode,
     Snapshot,
@@ -22,6 +21,7 @@ from shared.model.plan import (
     StepKind,
     Strategy,
 )
+from shared.model.proof import ProofVerdict
 from shared.model.score import CoverageSummary
 from tests.builders import ANA, DEPLOYER, NOW
 from tests.conftest import Stack, in_threads

@@ -10,7 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from shared.iam.catalogue import Catalogue
-from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
+from shared.iam.scopes import Scope
+from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.sources import PolicyKind, PolicySource
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 REF = IdentityRef(
@@ -20,16 +22,11 @@ REF = IdentityRef(
 SMALL = Catalogue(
     {
         "version": "small",
-        "services": {
-            "s3": {
-                "names": "DeleteObject GetObject GetObjectTagging ListBucket PutObject PutObjectAcl",
-                "levels": "wrrlwp",
-                "observability": "ddddddd"[:6],
-                "depends_on": {"GetObject": ["s3:getobjecttagging"]},
-            },
-            "iam": {"names": "AttachUserPolicy GetRole PassRole", "levels": "prw", "observability": "mmm"},
-            "sqs": {"names": "SendMessage", "levels": "w", "observability": "n"},
-        },
+        "names": "iam:AttachUserPolicy iam:GetRole iam:PassRole s3:DeleteObject s3:GetObject s3:GetObjectTagging "
+        "s3:ListBucket s3:PutObject s3:PutObjectAcl sqs:SendMessage",
+        "levels": "prwwrrlwpw",
+        "observability": "mmmddddddn",
+        "depends_on": "s3:getobject s3:getobjecttagging",
     }
 )
 
@@ -135,6 +132,13 @@ def allowed(bodies: Iterable[Mapping[str, Any]], action: str, resource: str, hol
         and ("Condition" not in one or one["Condition"] in holding)
     ]
     return "Allow" in matching and "Deny" not in matching
+
+
+def reaches(scope: Scope, resource: str) -> bool:
+    """Whether a scope reaches a resource."""
+    if scope.resources:
+        return any(_matches_pattern(pattern, resource, ignore_case=False) for pattern in scope.resources)
+    return not any(_matches_pattern(pattern, resource, ignore_case=False) for pattern in scope.not_resources)
 
 
 def contexts() -> list[tuple[Any, ...]]:

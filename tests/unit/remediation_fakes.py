@@ -9,20 +9,21 @@ from services.remediator.fingerprint import canonical, fingerprint, take_snapsho
 from services.remediator.saga import Saga
 from services.remediator.steps import boundary_arn, is_ours
 from shared.errors import ConflictError, DeniedError, DependencyError, NotFoundError, SafetyError
-from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
+from shared.model.identity import IdentityDetail, IdentityRef, Policy
 from shared.model.plan import (
     Plan,
     PlannedPolicy,
     PlanRecord,
     PlanStatus,
     Proofs,
-    ProofVerdict,
     Reason,
     Step,
     StepKind,
     Strategy,
 )
+from shared.model.proof import ProofVerdict
 from shared.model.score import CoverageSummary
+from shared.model.sources import PolicyKind, PolicySource
 
 T = TypeVar("T")
 

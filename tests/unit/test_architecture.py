@@ -140,7 +140,7 @@ def test_every_service_is_known_to_the_rules() -> None:
 # What each rule must catch: where it is planted, the code, and a word of the complaint.
 PLANTED = [
     ("shared/events.py", "import services.scorer.core", "shared imports services"),
-    ("shared/iam/globs.py", "from services.scorer import core", "shared imports services"),
+    ("shared/iam/patterns/globs.py", "from services.scorer import core", "shared imports services"),
     ("shared/aws/sns.py", "from cli.main import app", "shared imports cli"),
     ("shared/aws/sns.py", "def late() -> None:\n    from infra.build import template", "shared imports infra"),
     ("services/scorer/core.py", "from services.auditor.chain import seal", "a service imports services.auditor"),

@@ -9,7 +9,8 @@ import pytest
 
 from shared.errors import InputError
 from shared.iam.authorization import identity_details, merge_pages
-from shared.model.identity import IdentityDetail, IdentityType, PolicyKind
+from shared.model.identity import IdentityDetail, IdentityType
+from shared.model.sources import PolicyKind
 from tests.builders import ACCOUNT, NOW
 
 READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.iam import globs
+from shared.iam.patterns import globs
 
 WORDS = ["".join(word) for length in range(6) for word in itertools.product("ab~", repeat=length)]
 PATTERNS = st.text("ab*?", max_size=4)

@@ -30,7 +30,7 @@ def test_given_text_then_it_is_decoded(encode: Any) -> None:
 
 
 def test_given_element_names_in_another_case_then_they_are_read() -> None:
-    (statement,) = parse_document({"statement": {"effect": "allow", "action": "a:B", "resource": "*"}})
+    (statement,) = parse_document({"statement": {"effect": "Allow", "action": "a:B", "resource": "*"}})
 
     assert statement.actions == ("a:B",)
 
@@ -60,6 +60,7 @@ def test_given_a_version_without_variables_then_a_variable_is_plain_text() -> No
         ({"Statement": "x"}, "not_an_object", "$.Statement[0]"),
         ({"Statement": {**STATEMENT, "Effect": "Maybe"}}, "effect", "$.Statement[0].Effect"),
         ({"Statement": {**STATEMENT, "NotAction": "s3:*"}}, "actions", "$.Statement[0]"),
+        ({"Statement": {**STATEMENT, "Action": ["a:B", "s3:${x}"]}}, "actions", "$.Statement[0]"),
         ({"Statement": {"Effect": "Allow", "Resource": "*"}}, "actions", "$.Statement[0]"),
         ({"Statement": {"Effect": "Allow", "Action": "s3:*"}}, "resources", "$.Statement[0]"),
         ({"Statement": {**STATEMENT, "NotResource": "*"}}, "resources", "$.Statement[0]"),
@@ -68,7 +69,21 @@ def test_given_a_version_without_variables_then_a_variable_is_plain_text() -> No
         ({"Statement": {**STATEMENT, "Acton": "x"}}, "unknown_element", "$.Statement[0].Acton"),
         ({"Statement": {**STATEMENT, "Condition": ["x"]}}, "condition", "$.Statement[0].Condition"),
         ({"Statement": {**STATEMENT, "Sid": 1}}, "sid", "$.Statement[0].Sid"),
+        ({"Statement": {**STATEMENT, "Condition": None}}, "condition", "$.Statement[0].Condition"),
+        ({"Statement": {**STATEMENT, "Effect": "allow"}}, "effect", "$.Statement[0].Effect"),
+        ({"Statement": {**STATEMENT, "Effect": ["Allow"]}}, "effect", "$.Statement[0].Effect"),
+        ({"Statement": {**STATEMENT, "Resource": [None]}}, "resource", "$.Statement[0].Resource"),
+        ({"Statement": {**STATEMENT, "NotPrincipal": {"AWS": []}}}, "principal", "$.Statement[0].NotPrincipal.AWS"),
+        ({"Statement": {**STATEMENT, "Principal": "*", "NotPrincipal": "*"}}, "principal", "$.Statement[0]"),
+        ({"Statement": STATEMENT, "statement": STATEMENT}, "duplicate_key", "$.statement"),
+        ({"Version": "2012-10-18", "Statement": STATEMENT}, "version", "$.Version"),
+        ({"Version": None, "Statement": STATEMENT}, "version", "$.Version"),
+        ({"Version": ["2012-10-17"], "Statement": STATEMENT}, "version", "$.Version"),
         ('{"Statement": {"Effect": "Allow", "Effect": "Deny"}}', "duplicate_key", "$"),
+        ('{"Statement": NaN}', "not_json", "$"),
+        ('{"Statement": ' + "9" * 5000 + "}", "not_json", "$"),
+        ('{"Statement": ' + "[" * 100_000, "not_json", "$"),
+        ("", "not_json", "$"),
     ],
 )
 def test_given_what_iam_refuses_then_the_error_says_where_and_why(body: Any, code: str, path: str) -> None:
@@ -77,6 +92,25 @@ def test_given_what_iam_refuses_then_the_error_says_where_and_why(body: Any, cod
 
     expected = "not_an_object" if body == "[]" else code
     assert (caught.value.code, caught.value.path) in {(code, path), (expected, path)}
+
+
+def test_given_a_version_without_variables_then_condition_values_are_plain_text_too() -> None:
+    condition = {"StringLike": {"aws:x": ["${aws:userid}", "a"]}, "Bool": {"aws:y": True}}
+    (statement,) = parse_document({"Statement": {**STATEMENT, "Condition": condition}})
+
+    assert statement.condition == {"StringLike": {"aws:x": ["${$}{aws:userid}", "a"]}, "Bool": {"aws:y": True}}
+    assert [test.values for test in statement.conditions] == [("${$}{aws:userid}", "a"), ("true",)]
+
+
+def test_given_broken_json_then_the_error_says_in_which_line() -> None:
+    with pytest.raises(PolicyDocumentError, match="line 2, column 3"):
+        parse_document('{"Statement":\n  ]')
+
+
+def test_given_a_null_in_a_list_then_it_names_nothing() -> None:
+    (statement,) = parse_document({"Statement": {**STATEMENT, "Resource": ["*", None], "Action": [None, "a:b"]}})
+
+    assert (statement.actions, statement.resources) == (("a:b",), ("*",))
 
 
 def test_conditions_that_mean_the_same_by_form_are_equal() -> None:

@@ -25,9 +25,10 @@ from services.remediator.verdicts import verdict_of
 from shared.envelope import Envelope
 from shared.errors import InputError
 from shared.events import IdentityEvaluated
-from shared.model.identity import IdentityDetail, Policy, PolicyKind, PolicySource
+from shared.model.identity import IdentityDetail, Policy
 from shared.model.plan import Compliance, Mode, PlanRecord, PlanStatus, Reason, ReasonCode, Snapshot, StepKind
 from shared.model.score import StoredScore
+from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Evidence, Span, Usage, UsageEntry
 from tests.builders import ANA, NOW, a_score, envelope, scored
 from tests.unit.remediation_fakes import FOREIGN, FORMER, START, Lab, World, allow, own_arn, proposed

@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 
-from services.remediator.derive import MAX_MANAGED_POLICY, Evidence, Knowledge, Options, derive_plan
+from services.remediator.derive import Evidence, Knowledge, Options, derive_plan
 from services.remediator.keep import ALWAYS_ALLOWED, keep_set
 from services.scorer.cloudtrail import parse_record
 from services.scorer.usage import fold
 from shared.errors import PolicyDocumentError
 from shared.iam.compare import compare
 from shared.iam.grants import effective_grants
-from shared.iam.narrow import policy_size
 from shared.iam.replay import Use, replay
+from shared.iam.sizes import MAX_MANAGED_POLICY, policy_size
 from shared.knowledge import load_catalogue, load_risk
-from shared.model.identity import IdentityDetail, IdentityRef, Policy, PolicyKind, PolicySource
-from shared.model.plan import Plan, ProofVerdict, Reason, ReasonCode, Strategy
+from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.plan import Plan, Reason, ReasonCode, Strategy
+from shared.model.proof import ProofVerdict
 from shared.model.score import RiskClass
+from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Coverage, LastAccess, Span, Usage, UsageEntry
 from shared.model.usage import Evidence as Kind
 from shared.pci.score import ScoreParameters

