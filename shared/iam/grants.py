@@ -9,7 +9,6 @@ Source: IAM user guide, "Policy evaluation for requests within a single account"
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,7 +62,6 @@ class ActionClass(NamedTuple):
     grants: tuple[Grant, ...]
 
 
-@dataclass(frozen=True)
 class Grants:
     """Everything that an identity holds.
 
@@ -71,9 +69,10 @@ class Grants:
     something that can't be named, which is unknown and so never unused.
     """
 
-    grants: tuple[Grant, ...]
-    unknown_patterns: tuple[str, ...]
-    catalogue: Catalogue = field(repr=False, compare=False)
+    def __init__(self, grants: tuple[Grant, ...], unknown_patterns: tuple[str, ...], catalogue: Catalogue) -> None:
+        self.grants = grants
+        self.unknown_patterns = unknown_patterns
+        self.catalogue = catalogue
 
     @cached_property
     def actions(self) -> ActionSet:
@@ -178,7 +177,7 @@ def _allowed(layer: _Layer, denies: Iterable[_Denial], universe: frozenset[str])
             within=(),
             unless=(),
             source=source,
-            statement=allow.index,
+            statement=allow.place,
         )
         granted += _after_denies(grant, certain)
     return granted

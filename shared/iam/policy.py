@@ -8,9 +8,8 @@ Source: IAM user guide, "Grammar of the IAM JSON policy language".
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.errors import PolicyDocumentError
 from shared.iam.conditions.model import Condition, parse_conditions
@@ -53,13 +52,12 @@ class Effect(StrEnum):
 _EFFECTS: Mapping[str, Effect] = {effect.value: effect for effect in Effect}
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement. Of actions and not_actions exactly one is set, of resources and not_resources at most one.
 
     `conditions` must all hold for the statement to apply; `principals` is None in an identity policy. `condition` and
     `principal` are the same as they stand in the document (`{"Principal": …}` or `{"NotPrincipal": …}`), to be written
-    again. `index` is the statement's place in its document, from 0. In a document before version 2012-10-17 `${` is
+    again. `place` is the statement's place in its document, from 0. In a document before version 2012-10-17 `${` is
     escaped, since there it is plain text.
     """
 
@@ -69,11 +67,16 @@ class Statement:
     not_actions: tuple[str, ...]
     resources: tuple[str, ...]
     not_resources: tuple[str, ...]
-    condition: Mapping[str, Any] | None = field(hash=False)
-    principal: Mapping[str, Any] | None = field(hash=False)
-    index: int
+    condition: Mapping[str, Any] | None
+    principal: Mapping[str, Any] | None
+    place: int
     conditions: tuple[Condition, ...] = ()
     principals: Principals | None = None
+
+    def __hash__(self) -> int:
+        return hash(
+            (self.effect, self.sid, self.actions, self.not_actions, self.resources, self.not_resources, self.place)
+        )
 
     @property
     def conditional(self) -> bool:
@@ -124,14 +127,13 @@ def _without_variables(statement: Statement) -> Statement:
         operator: {key: _plain(values) for key, values in keys.items()}
         for operator, keys in statement.condition.items()
     }
-    return replace(
-        statement,
+    return statement._replace(
         actions=_plain(statement.actions),
         not_actions=_plain(statement.not_actions),
         resources=_plain(statement.resources),
         not_resources=_plain(statement.not_resources),
         condition=condition,
-        conditions=parse_conditions(condition, f"$.Statement[{statement.index}].Condition") if condition else (),
+        conditions=parse_conditions(condition, f"$.Statement[{statement.place}].Condition") if condition else (),
     )
 
 

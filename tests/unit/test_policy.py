@@ -26,7 +26,7 @@ def test_given_text_then_it_is_decoded(encode: Any) -> None:
     body = {"Version": "2012-10-17", "Statement": [STATEMENT, {**STATEMENT, "Effect": "Deny", "Sid": "D"}]}
 
     assert parse_document(encode(body)) == parse_document(body)
-    assert [statement.index for statement in parse_document(body)] == [0, 1]
+    assert [statement.place for statement in parse_document(body)] == [0, 1]
 
 
 def test_given_element_names_in_another_case_then_they_are_read() -> None:

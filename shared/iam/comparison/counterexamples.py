@@ -4,7 +4,6 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -91,9 +90,9 @@ def _of_service(rules: Iterable[Rule], service: str) -> tuple[Statement, ...]:
     for rule in rules:
         patterns = rule.actions.of_service(service)
         if rule.but_actions:
-            found.append(replace(rule.statement, not_actions=patterns or rule.actions.patterns[:1]))
+            found.append(rule.statement._replace(not_actions=patterns or rule.actions.patterns[:1]))
         elif patterns:
-            found.append(replace(rule.statement, actions=patterns))
+            found.append(rule.statement._replace(actions=patterns))
     return tuple(found)
 
 

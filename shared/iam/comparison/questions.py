@@ -8,7 +8,6 @@ statements that admit them (as masks), and its unknown ones by automata.
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared.iam.catalogue import Catalogue
@@ -32,12 +31,12 @@ class Finding(NamedTuple):
     gap: Gap
 
 
-@dataclass(slots=True)
 class Memory:
     """What one comparison remembers: which questions have no gap, and by rule the known actions that it admits."""
 
-    safe: dict[object, bool] = field(default_factory=dict)
-    masks: dict[int, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.safe: dict[object, bool] = {}
+        self.masks: dict[int, int] = {}
 
 
 def findings(question: Question, catalogue: Catalogue, memory: Memory, budget: Budget) -> Iterator[Finding]:

@@ -5,8 +5,8 @@ Source: IAM user guide, "AWS JSON policy elements: Principal" and "AWS global co
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.errors import InputError
 from shared.iam.request import Context
@@ -56,8 +56,7 @@ _PREFIXES: Mapping[str, CallerKind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A request's principal.
 
     `name` is that of the user, of the role (also of its sessions) or of the federated user, without path. `account` is

@@ -166,7 +166,7 @@ def _layer(documents: Iterable[Document], policy_type: PolicyType, level: int | 
         policy = None if policy_type is PolicyType.RESOURCE else place
         for statement in document:
             code = _ALLOWED_BY[policy_type] if statement.effect is Effect.ALLOW else Code.DENY
-            reason = Reason(code, policy_type, policy, level, statement.index, statement.sid)
+            reason = Reason(code, policy_type, policy, level, statement.place, statement.sid)
             rules[statement.effect].append(Rule(statement, reason))
     missing = Reason(MISSING[policy_type], policy_type, level=level)
     passes = policy_type is PolicyType.RESOURCE_CONTROL and not rules[Effect.ALLOW]

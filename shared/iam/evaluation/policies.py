@@ -1,8 +1,7 @@
 """Every policy that applies to a request, by kind, and how a case of `leastwise policy evaluate` gives them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.errors import InputError, PolicyDocumentError
 from shared.iam.policy import Statement, parse_document
@@ -14,8 +13,7 @@ _WORDS = ("polic", "boundar", "scp", "rcp", "session", "endpoint")
 """What a field that means policies may hold: one that is misspelt must not be passed over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(NamedTuple):
     """Parsed policies; None where no policy of that kind applies, which differs from an empty tuple where IAM differs.
 
     `boundaries`: empty, they allow nothing. `sessions`: without any a role session is not limited, while a federated
@@ -64,7 +62,7 @@ def _document(raw: Any, path: str, *, principals: bool) -> Document:
         if (statement.principals is not None) is not principals:
             rule = "needs a Principal" if principals else "can't have a Principal"
             raise PolicyDocumentError(
-                "principal", f"{path}.Statement[{statement.index}]", f"this kind of policy {rule}"
+                "principal", f"{path}.Statement[{statement.place}]", f"this kind of policy {rule}"
             )
     return document
 

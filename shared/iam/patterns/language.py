@@ -14,7 +14,6 @@ Source: the bit-parallel simulation of automata, Baeza-Yates and Gonnet, "A new 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared.iam.patterns.variables import Variable
@@ -39,11 +38,13 @@ class BudgetSpentError(Exception):
     """An answer would take more steps than allowed."""
 
 
-@dataclass(slots=True)
 class Budget:
     """Steps that are left; about a microsecond each. Counted instead of time, so that an answer is always the same."""
 
-    left: int
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
     def spend(self, steps: int) -> None:
         """Take steps. Raises BudgetSpentError where none are left."""
@@ -52,8 +53,7 @@ class Budget:
             raise BudgetSpentError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Automaton:
+class Automaton(NamedTuple):
     """One pattern. Masks hold the positions at which a kind of symbol stands; `final` is the accepting bit."""
 
     symbols: tuple[Symbol, ...]
@@ -62,7 +62,7 @@ class Automaton:
     segment_runs: int
     ones: int
     segment_ones: int
-    letters: Mapping[str | Variable, int] = field(repr=False)
+    letters: Mapping[str | Variable, int]
     prefix: str
     suffix: str
 
@@ -101,7 +101,7 @@ def automaton(pieces: Sequence[Piece], *, loose: bool = False) -> Automaton:
         if isinstance(symbol, str):
             letters[symbol] = letters.get(symbol, 0) | bit
         elif isinstance(symbol, _WILDCARDS):
-            wild[type(symbol), symbol.reach] |= bit
+            wild[type(symbol), symbol.value] |= bit
         else:
             for letter in _spellings(symbol):
                 letters[letter] = letters.get(letter, 0) | bit
@@ -160,10 +160,10 @@ def covers(wide: Automaton, narrow: Automaton) -> bool:
         if isinstance(symbol, str):
             state = wide.after(state, symbol)
         elif isinstance(symbol, Run):
-            state &= wide.runs if symbol.reach is Reach.ANYWHERE else within
+            state &= wide.runs if symbol.value is Reach.ANYWHERE else within
         elif isinstance(symbol, Variable):
             state = (state & wide.runs) | ((state & wide.letters.get(symbol, 0)) << 1)
-        elif symbol.reach is Reach.ANYWHERE:
+        elif symbol.value is Reach.ANYWHERE:
             state = (state & wide.runs) | ((state & wide.ones) << 1)
         else:
             state = (state & within) | ((state & (wide.ones | wide.segment_ones)) << 1)

@@ -9,7 +9,6 @@ for the rest, and it keeps the time within the product of the lengths of pattern
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from shared.iam.patterns.globs import Wild
@@ -33,18 +32,18 @@ class Reach(Enum):
     SEGMENT = "[^:]"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A `*`."""
+class Run(Enum):
+    """A `*`, by its reach."""
 
-    reach: Reach
+    ANYWHERE = Reach.ANYWHERE
+    SEGMENT = Reach.SEGMENT
 
 
-@dataclass(frozen=True, slots=True)
-class One:
-    """A `?`."""
+class One(Enum):
+    """A `?`, by its reach."""
 
-    reach: Reach
+    ANYWHERE = Reach.ANYWHERE
+    SEGMENT = Reach.SEGMENT
 
 
 _WILDCARDS = (Run, One)
@@ -177,7 +176,7 @@ def _compiled(tokens: tuple[Token | None, ...]) -> re.Pattern[str]:
 
 
 def _runs_anywhere(token: Token) -> bool:
-    return isinstance(token, Run) and token.reach is Reach.ANYWHERE
+    return isinstance(token, Run) and token.value is Reach.ANYWHERE
 
 
 def _is_literal(tokens: Sequence[Token]) -> bool:
@@ -208,7 +207,7 @@ def _source(tokens: Sequence[Token]) -> str:
         elif isinstance(token, Run):
             chunks[-1].append("")
         elif isinstance(token, One):
-            chunks[-1][-1] += token.reach.value
+            chunks[-1][-1] += token.value.value
         else:
             chunks[-1][-1] += re.escape(str(token))
     if len(chunks) == 1 or chunks[-1] != [""]:
