@@ -4,7 +4,6 @@ from typing import Any
 
 from shared.iam.actions import admits_pattern, denies_for_good, expand_document, unknown_wildcards
 from shared.iam.catalogue import Catalogue
-from shared.iam.patterns import globs
 from shared.iam.policy import Effect, Statement, parse_document
 
 
@@ -32,6 +31,5 @@ def _open_wildcards(statements: tuple[Statement, ...], catalogue: Catalogue) -> 
         for statement in statements
         if statement.effect is Effect.ALLOW
         for pattern in unknown_wildcards(statement, catalogue)
-        if globs.is_wild(pattern)
     )
     return [pattern for pattern in patterns if not any(admits_pattern(deny, pattern.lower()) for deny in denies)]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from shared.iam.catalogue import Catalogue
 from shared.iam.patterns import globs
+from shared.iam.patterns.action_patterns import is_wild
 from shared.iam.policy import Effect, Statement
 from shared.iam.principals import EVERYONE, PrincipalKind
 
@@ -163,7 +164,7 @@ def _by_service(patterns: tuple[str, ...]) -> Mapping[str | None, tuple[str, ...
 def _service(pattern: str) -> str | None:
     """Service prefix of a pattern, or None where a wildcard leaves it open."""
     prefix, colon, _ = pattern.partition(":")
-    return prefix if colon and not globs.is_wild(prefix) else None
+    return prefix if colon and not is_wild(prefix) else None
 
 
 def unknown_wildcards(statement: Statement, catalogue: Catalogue) -> tuple[str, ...]:
@@ -175,8 +176,3 @@ def unknown_literals(statements: Iterable[Statement], catalogue: Catalogue) -> f
     """Lower-case literals of Action and NotAction elements that the catalogue doesn't know."""
     patterns = itertools.chain.from_iterable((*one.actions, *one.not_actions) for one in statements)
     return catalogue.resolve(patterns)[1]
-
-
-def is_wild(pattern: str) -> bool:
-    """Whether an action pattern holds a wildcard; there are no policy variables in actions."""
-    return "*" in pattern or "?" in pattern

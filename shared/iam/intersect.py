@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared.iam import scopes
+from shared.iam.comparison.reach import may_share, pattern_covers
 from shared.iam.patterns import globs
 from shared.iam.scopes import Scope, Scoped
 
@@ -49,14 +50,14 @@ def _of_patterns(patterns: Iterable[str], *, exact: bool) -> Intersection | None
 
 def _meet(one: str, other: str) -> _Meeting:
     """What two patterns share; of two that only overlap, the one that names a single resource, else the first."""
-    if scopes.pattern_covers(other, one):
+    if pattern_covers(other, one):
         return _Meeting(one, exact=True)
-    if scopes.pattern_covers(one, other):
+    if pattern_covers(one, other):
         return _Meeting(other, exact=True)
-    if not globs.overlaps(one, other):
+    if not may_share(one, other):
         return _Meeting(None, exact=True)
     return _Meeting(one if globs.is_wild(other) else other, exact=False)
 
 
 def _is_spared(pattern: str, not_resources: Iterable[str]) -> bool:
-    return any(scopes.pattern_covers(spared, pattern) for spared in not_resources)
+    return any(pattern_covers(spared, pattern) for spared in not_resources)

@@ -4,17 +4,16 @@ A scope is (patterns, excluded): every resource of `patterns` where there are an
 `excluded` (NotResource). A statement with neither (trust policies) reaches only the resource that it is attached to,
 which no question here is asked of.
 
-IAM's documentation says both that `*` stands for any characters and that it stays within one colon-separated segment
-of an ARN. `pattern_covers` holds only where both readings agree, so that no proof rests on the choice.
+IAM's documentation leaves open how far a wildcard in the head of an ARN ranges. What is said to be sure here holds
+under both readings, as in the comparison, so that nothing rests on the choice.
 
 Source: IAM user guide, "IAM JSON policy elements: Resource".
 """
 
 from typing import NamedTuple, Protocol
 
+from shared.iam.comparison.reach import may_share, pattern_covers
 from shared.iam.patterns import globs
-
-ARN_SEGMENTS = 6
 
 
 class Scoped(Protocol):
@@ -41,37 +40,11 @@ def reaches_everything(scope: Scoped) -> bool:
     return any(globs.is_everything(pattern) for pattern in scope.resources)
 
 
-def pattern_covers(wider: str, narrower: str) -> bool:
-    """Whether every resource of `narrower` is surely one of `wider`, however far a wildcard ranges."""
-    if wider == narrower or globs.is_everything(wider):
-        return True
-    if not globs.covers(wider, narrower):
-        return False
-    wide, narrow = _segments(wider), _segments(narrower)
-    return len(wide) == len(narrow) == ARN_SEGMENTS and all(map(globs.covers, wide, narrow))
-
-
-def _segments(pattern: str) -> list[str]:
-    """Segments of an ARN pattern; colons of a policy variable separate nothing."""
-    return [segment.replace("\0", ":") for segment in _hide_variable_colons(pattern).split(":", ARN_SEGMENTS - 1)]
-
-
-def _hide_variable_colons(pattern: str) -> str:
-    hidden, depth = [], False
-    for place, char in enumerate(pattern):
-        if pattern.startswith("${", place):
-            depth = True
-        elif char == "}":
-            depth = False
-        hidden.append("\0" if depth and char == ":" else char)
-    return "".join(hidden)
-
-
 def covers_pattern(scope: Scoped, pattern: str) -> bool:
     """Whether every resource of one pattern is surely reached."""
     if scope.resources:
         return any(pattern_covers(own, pattern) for own in scope.resources)
-    return bool(scope.not_resources) and not any(globs.overlaps(spared, pattern) for spared in scope.not_resources)
+    return bool(scope.not_resources) and not any(may_share(spared, pattern) for spared in scope.not_resources)
 
 
 def covers_scope(wide: Scoped, narrow: Scoped) -> bool:
@@ -88,7 +61,7 @@ def covers_scope(wide: Scoped, narrow: Scoped) -> bool:
 def may_overlap(one: Scoped, other: Scoped) -> bool:
     """Whether some resource could be reached by both; false only where that is sure."""
     if one.resources and other.resources:
-        return any(globs.overlaps(left, right) for left in one.resources for right in other.resources)
+        return any(may_share(left, right) for left in one.resources for right in other.resources)
     for inside, outside in ((one, other), (other, one)):
         if inside.resources and outside.not_resources:
             return any(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.iam.patterns import globs
+from shared.iam.patterns.variables import has_variables, parts_of
 
 WORDS = ["".join(word) for length in range(6) for word in itertools.product("ab~", repeat=length)]
 PATTERNS = st.text("ab*?", max_size=4)
@@ -61,4 +62,4 @@ def test_escaped_characters_are_themselves() -> None:
     assert globs.matches("a${*}", "a*")
     assert not globs.matches("a${*}", "ab")
     assert not globs.is_wild("a${*}${?}${$}")
-    assert not globs.has_variable("a${*}")
+    assert not has_variables(parts_of("a${*}"))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from shared.iam.conditions.matching import compile_conditions
 from shared.iam.evaluation.decisions import Code, PolicyType, Reason
 from shared.iam.evaluation.policies import Document, Levels, Policies
+from shared.iam.patterns.action_patterns import is_wild
 from shared.iam.patterns.arns import compile_resources
 from shared.iam.patterns.variables import Variable, parts_of
 from shared.iam.patterns.wildcards import anywhere, compile_texts
@@ -177,10 +178,10 @@ def _action_test(statement: Statement) -> Callable[[str], bool]:
     """Actions are compared without case, by the patterns alone, so that unknown ones work, too."""
     negated = not statement.actions
     patterns = frozenset(map(str.lower, statement.actions or statement.not_actions))
-    wild = [pattern for pattern in patterns if "*" in pattern or "?" in pattern]
-    stems = tuple([pattern[:-1] for pattern in wild if pattern.endswith("*") and not _is_wild(pattern[:-1])])
+    wild = [pattern for pattern in patterns if is_wild(pattern)]
+    stems = tuple([pattern[:-1] for pattern in wild if pattern.endswith("*") and not is_wild(pattern[:-1])])
     literals = patterns.difference(wild)
-    others = [pattern for pattern in wild if _is_wild(pattern[:-1]) or pattern.endswith("?")]
+    others = [pattern for pattern in wild if is_wild(pattern[:-1]) or pattern.endswith("?")]
     matches = compile_texts([parts_of(pattern) for pattern in others], anywhere) if others else None
 
     def admits(action: str) -> bool:
@@ -189,10 +190,6 @@ def _action_test(statement: Statement) -> Callable[[str], bool]:
         return (matches is not None and matches(action, {})) is not negated
 
     return admits
-
-
-def _is_wild(pattern: str) -> bool:
-    return "*" in pattern or "?" in pattern
 
 
 def _resource_test(statement: Statement) -> ResourceTest | None:

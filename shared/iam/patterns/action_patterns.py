@@ -34,7 +34,7 @@ def stem_of(pattern: str) -> str:
 
 
 def is_wild(pattern: str) -> bool:
-    """Whether a pattern holds a wildcard."""
+    """Whether an action pattern holds a wildcard; there are no policy variables in actions."""
     return "*" in pattern or "?" in pattern
 
 

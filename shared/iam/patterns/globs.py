@@ -64,12 +64,6 @@ def _normalised(read: list[Token]) -> Tokens:
 
 
 @functools.lru_cache(_CACHE)
-def has_variable(pattern: str) -> bool:
-    """Whether the pattern holds text that is only known at request time."""
-    return any(_is_variable(token) for token in tokens(pattern))
-
-
-@functools.lru_cache(_CACHE)
 def is_wild(pattern: str) -> bool:
     """Whether the pattern can admit more than one value, policy variables aside."""
     return any(isinstance(token, Wild) for token in tokens(pattern))
