@@ -41,15 +41,16 @@ check: lint test ## everything that CI checks
 docs: $(READY) ## rewrite the generated tables of the documents
 	$(BIN)/python -m infra.docs.generate
 
-bench: .venv-bench/.ready ## our policy engine beside its peers, in one run: docs/benchmarks.md
+bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/benchmarks.md, docs/benchmarks-usage.md
 	.venv-bench/bin/python -m benchmarks
+	$(BIN)/python -m benchmarks.usage
 
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt
 	$(BIN)/sam build
 
 clean: ## remove environments, caches and build results
-	rm -rf .uv .venv .venv-bench .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .uv .venv .venv-bench .venv-bench-usage .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 EXPORT := --frozen --quiet --no-dev --no-emit-project --no-header --format requirements-txt
 
@@ -83,6 +84,11 @@ $(UV):
 .venv-bench/.ready: .venv/.ready benchmarks/requirements.txt
 	$(UV) venv --quiet --clear --python .venv/bin/python .venv-bench
 	$(UV) pip install --quiet --compile-bytecode --python .venv-bench/bin/python --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+.venv-bench-usage/.ready: .venv/.ready benchmarks/usage/requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-bench-usage
+	$(UV) pip install --quiet --compile-bytecode --python .venv-bench-usage/bin/python --require-hashes -r benchmarks/usage/requirements.txt
 	@touch $@
 
 include infra/build/functions.mk

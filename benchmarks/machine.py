@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +22,14 @@ class Machine:
     versions: Mapping[str, str]
 
 
-def this_machine() -> Machine:
-    """The machine that this runs on."""
+def this_machine(packages: Sequence[str] = PEERS) -> Machine:
+    """The machine that this runs on, with the installed versions of `packages`."""
     return Machine(
         processor=_processor(),
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        versions={name: importlib.metadata.version(name) for name in PEERS},
+        versions={name: importlib.metadata.version(name) for name in packages},
     )
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answers import printable
+from cli.backfill import backfill
+from cli.data import data
 from cli.policy import policy
+from cli.standard_streams import checked_streams
+from cli.usage import usage
 from shared.errors import DependencyError, InputError, LeastwiseError
 
 if TYPE_CHECKING:
@@ -19,6 +23,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 plan = typer.Typer(no_args_is_help=True, help="Approve plans and take them back.")
 app.add_typer(plan, name="plan")
 app.add_typer(policy, name="policy")
+app.add_typer(data, name="data")
+app.command()(usage)
+app.command()(backfill)
 
 
 def plan_id_of(text: str) -> str:
@@ -123,7 +130,8 @@ def main() -> None:
     # Ended from outside, too, everything is cleaned up on the way out: the local AWS stops and leaves nothing behind.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     try:
-        app()
+        with checked_streams():
+            app()
     except LeastwiseError as error:
         lines = "\n".join(map(printable, str(error).splitlines()))
         sys.stderr.write(f"leastwise: {lines}\n")

@@ -26,3 +26,9 @@ def load_risk() -> "RiskTable":
     from shared.pci.risk import RiskTable  # noqa: PLC0415 it brings pydantic, unlike the catalogue
 
     return RiskTable(json.loads((DATA / "risk.json").read_text(encoding="utf-8")), load_catalogue())
+
+
+@functools.cache
+def load_data_event_types() -> frozenset[str]:
+    """Load the resource types of CloudTrail's data events, as its selectors name them (`AWS::S3::Object`)."""
+    return frozenset(json.loads((DATA / "data-event-types.json").read_text(encoding="utf-8")))

@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 MAKE_API_CALL: Callable[..., Any] = vars(BaseClient)["_make_api_call"]  # the one place that all calls pass
-CLIENTS = ("config", "dynamodb", "events", "iam", "sns", "sqs", "ssm")
+CLIENTS = ("cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -210,6 +210,9 @@ def _settings(stack: Stack) -> dict[str, str]:
         "THRESHOLD": "60",
         "SCORE_MAX_AGE_HOURS": "48",
         "REEVALUATION_DELAY_SECONDS": "60",
+        "TRAIL_LOG_ACCOUNTS": "own",
+        "TRAIL_LOG_BUCKET": "trail",
+        "TRAIL_LOG_BUCKET_ACCOUNT_ID": ACCOUNT,
     }
 
 

@@ -18,7 +18,8 @@ from infra.build.staging import copy_normalised, normalise, stage_wheels
 from infra.build.template import ROOT, TEMPLATE, TemplateError, handler_of, load_template
 from infra.build.wheels import HOST, LAMBDA_PLATFORM, LAMBDA_PYTHON, BuildError, Target
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.md", ".*")
+# Of the data the service reference, too: only what is compiled from it is read by a function.
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.md", ".*", "service-reference.json.gz")
 
 
 def build_artefact(function: str, output: Path, target: Target, root: Path = ROOT) -> None:

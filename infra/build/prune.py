@@ -14,7 +14,7 @@ CLIENTS = Path("shared", "aws", "clients.py")
 SERVICES_CONSTANT = "AWS_SERVICES"
 
 _UNUSED_FOLDERS = frozenset({"__pycache__", "test", "tests"})
-_UNUSED_SUFFIXES = frozenset({".pyc", ".pyi", ".rst"})
+_UNUSED_SUFFIXES = frozenset({".md", ".pyc", ".pyi", ".rst"})
 # Console scripts, which nobody starts here; type stubs; examples.
 _UNUSED_PATTERNS = ("bin", "*-stubs", "boto3/examples")
 # What importlib.metadata answers from, and what licences ask to be passed on. Installers' records go.
@@ -28,7 +28,7 @@ def prune_wheels(output: Path, aws_services: frozenset[str]) -> None:
     for path in sorted(output.rglob("*")):
         if path.is_dir() and path.name in _UNUSED_FOLDERS:
             shutil.rmtree(path)
-        elif path.is_file() and path.suffix in _UNUSED_SUFFIXES:
+        elif path.is_file() and path.suffix in _UNUSED_SUFFIXES and not _is_licence(path):
             path.unlink()
     _prune_metadata(output)
     _prune_api_models(output / "botocore" / "data", aws_services)
@@ -51,6 +51,10 @@ def read_aws_services(root: Path) -> frozenset[str]:
     if not isinstance(services, tuple) or not all(isinstance(name, str) for name in services):
         raise BuildError(f"{SERVICES_CONSTANT} in {CLIENTS} is not a tuple of strings")
     return frozenset(services)
+
+
+def _is_licence(path: Path) -> bool:
+    return "licenses" in path.parts or path.name.startswith(_KEPT_METADATA)
 
 
 def _value_of(node: ast.stmt, name: str) -> ast.expr | None:

@@ -1,6 +1,6 @@
 """From verdict to plan: derive the JEP policy, prove it, or say why there is no plan. Pure and deterministic."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -16,12 +16,14 @@ from shared.iam.grants import effective_grants
 from shared.iam.narrow import narrow
 from shared.iam.replay import Use, replay
 from shared.iam.sizes import MAX_MANAGED_POLICY, policy_size
+from shared.model.finding import Window
 from shared.model.identity import IdentityDetail, IdentityType, Policy
+from shared.model.last_accessed import LastAccessed
 from shared.model.plan import HYSTERESIS, Plan, PlannedPolicy, Proofs, Reason, ReasonCode, Strategy
 from shared.model.proof import ProofVerdict
 from shared.model.score import RiskClass, Score
 from shared.model.sources import PolicyKind, PolicySource
-from shared.model.usage import LastAccess, Usage
+from shared.model.usage import Usage
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_identity
 
@@ -51,10 +53,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an identity did: its ledger, and when and where IAM last saw it try each service."""
+    """What an identity did: its ledger, and what IAM says it last tried (None where nobody asked)."""
 
     usage: Usage
-    last_accessed: Mapping[str, LastAccess]
+    last_accessed: LastAccessed | None
 
 
 class NoPlanError(InputError):
@@ -112,7 +114,7 @@ class _Derivation:
             proofs=proofs,
             pci_before=before.pci,
             pci_after=after.pci,
-            coverage=before.coverage.model_copy(update={"last_accessed": True}),
+            coverage=before.coverage.model_copy(update={"last_accessed": self.evidence.last_accessed is not None}),
             created_at=self.now,
             expires_at=self.now + self.options.ttl,
         )
@@ -145,8 +147,8 @@ class _Derivation:
             message = f"it was observed on {days} days, {self.options.min_observed_days} are needed"
             raise NoPlanError(ReasonCode.TOO_LITTLE_EVIDENCE, message)
         self._check_feed()
-        since = self.now - timedelta(days=window_days)
-        kept = keep_set(granted, usage, self.evidence.last_accessed, self.knowledge.catalogue, since=since)
+        window = Window.before(self.now, window_days)
+        kept = keep_set(granted, usage, self.evidence.last_accessed, self.knowledge.catalogue, window=window)
         if not (kept.used & granted) - ALWAYS_ALLOWED:
             message = f"no use was recorded in {window_days} days; a person should decide whether to disable it"
             raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
@@ -201,7 +203,8 @@ class _Derivation:
     def _uses(self, used: frozenset[str]) -> Iterator[Use]:
         for key in sorted(used - ALWAYS_ALLOWED):
             entry = self.evidence.usage.entries[key]
-            for resource in sorted(entry.resources) if entry.resources else (None,):
+            exact = entry.resources.exact()
+            for resource in sorted(exact) if exact else (None,):
                 yield Use(entry.action, resource)
 
     def _bounded_by(self, document: dict[str, Any]) -> IdentityDetail:

@@ -31,6 +31,7 @@ from shared.aws.eventbridge import Publisher
 from shared.aws.iam import IamReader
 from shared.aws.iam_changes import IamChanges
 from shared.aws.journal import Current, Journal
+from shared.aws.last_accessed import LastAccessedReader
 from shared.aws.score_table import ScoreTable
 from shared.aws.ssm import read_mode
 from shared.aws.usage_ledger import UsageLedger
@@ -40,7 +41,7 @@ from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.plan import Mode, Plan, PlanRecord, PlanStatus, Reason, ReasonCode
 from shared.model.score import StoredScore
-from shared.model.usage import Usage
+from shared.model.usage import IdentityKey, Usage
 from shared.observability import logger, metrics, utc_now
 from shared.pci.score import ScoreParameters
 from shared.protection import protection_of
@@ -275,11 +276,11 @@ class Remediation:
 
     def _usage(self, detail: IdentityDetail) -> Usage:
         since = utc_now() - timedelta(days=self._settings.window_days)
-        return self._ledger.read(detail.ref.identity_id, self._settings.account_id, since=since)
+        return self._ledger.read(IdentityKey(self._settings.account_id, detail.ref.identity_id), since=since)
 
     def _plan(self, detail: IdentityDetail) -> Plan | Reason:
         settings, now = self._settings, utc_now()
-        evidence = Evidence(self._usage(detail), self._iam.services_last_accessed(detail.ref.arn))
+        evidence = Evidence(self._usage(detail), LastAccessedReader(clients.iam()).read(detail.ref.arn))
         knowledge = Knowledge(load_catalogue(), load_risk(), ScoreParameters())
         options = Options(
             strategy=settings.strategy,

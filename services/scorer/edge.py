@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import cached_property
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -10,6 +11,7 @@ from services.scorer.changes import Changed
 from services.scorer.core import account_event, announcement, digest_of, scored, successor
 from services.scorer.settings import ScoreSettings
 from shared.aws import clients
+from shared.aws.cloudtrail import TrailReader
 from shared.aws.dynamodb import Table
 from shared.aws.eventbridge import Publisher
 from shared.aws.iam import IamReader, NamedIdentity
@@ -17,9 +19,11 @@ from shared.aws.score_table import ScoreTable
 from shared.aws.usage_ledger import UsageLedger
 from shared.errors import ConflictError, DependencyError, LeastwiseError, NotFoundError
 from shared.events import Service
-from shared.knowledge import load_catalogue, load_risk
+from shared.iam.data_events import recorded_prefixes
+from shared.knowledge import load_catalogue, load_data_event_types, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.score import Score, StoredScore
+from shared.model.usage import TRAIL_FEED, Coverage, IdentityKey
 from shared.observability import logger, metrics
 from shared.pci.score import ScoreParameters, score_account, score_identity
 from shared.protection import protection_of
@@ -66,11 +70,13 @@ class Scorer:
                 continue
         raise ConflictError(f"score of {detail.ref.arn}: other writers won {MAX_ATTEMPTS} times")
 
-    def sweep(self) -> dict[str, float | int]:
+    def sweep(self, *, trail_log_bucket: str = "") -> dict[str, float | int]:
         """Score all identities from one listing, retire those that are gone, and publish the account's score.
 
         One that can't be scored stops nobody else and is not retired; at the end it is an error all the same.
+        `trail_log_bucket` is where the log files come from that are read here; empty where none are.
         """
+        self._note_data_events(trail_log_bucket)
         failed: dict[str, LeastwiseError] = {}
         outcomes = []
         for detail in self._iam.account(now=self._now, on_error=failed.__setitem__):
@@ -93,6 +99,29 @@ class Scorer:
             raise DependencyError(f"{len(failed)} identities could not be scored: {reasons}"[:1500])
         return {"pci": account.pci, "identities": account.identities, "excluded": excluded, "sweep_found": found}
 
+    def _note_data_events(self, trail_log_bucket: str) -> None:
+        """Note for today which services' data events are all recorded and come in by the log files of this bucket.
+
+        Only on a day on which log files came: a bucket that tells nobody of them brings no data events. Where trails
+        can't be read nothing is noted, so that what their data events would show counts as not to be known.
+        """
+        if not trail_log_bucket:
+            return
+        midnight = datetime.combine(self._now, time.min, tzinfo=self._now.tzinfo)
+        try:
+            recording = TrailReader(clients.cloudtrail).recording(trail_log_bucket, since=midnight)
+        except LeastwiseError as error:
+            metrics.add_metric("TrailsUnread", MetricUnit.Count, 1)
+            logger.warning("trails could not be read, so no data events count as recorded", error=str(error))
+            return
+        prefixes = recorded_prefixes(recording.data_event_types, load_data_event_types())
+        account_id, today = self._settings.account_id, self._now.date()
+        seen = self._ledger.read_coverage(account_id, since=midnight).seen.get(today)
+        brought = seen is not None and TRAIL_FEED in seen.feeds
+        if prefixes and brought:
+            self._ledger.merge_coverage(account_id, Coverage.of([today], data_events=prefixes, reads=False))
+        logger.info("trails read", data_events=sorted(prefixes), noted=brought, missing=recording.management_gaps)
+
     def _store(self, successor: StoredScore, previous: StoredScore | None) -> bool:
         stored = self._scores.put(successor)
         told = announcement(stored, previous)
@@ -104,10 +133,19 @@ class Scorer:
         logger.info("identity scored", arn=told.identity.arn, pci=told.pci, unused=told.unused, granted=told.granted)
         return True
 
+    @property
+    def _since(self) -> datetime:
+        return self._now - timedelta(days=self._settings.window_days)
+
+    @cached_property
+    def _coverage(self) -> Coverage:
+        """What the account's trail showed: the same for everyone who is scored at this time."""
+        return self._ledger.read_coverage(self._settings.account_id, since=self._since)
+
     def _compute(self, detail: IdentityDetail) -> Score:
         window = self._settings.window_days
-        since = self._now - timedelta(days=window)
-        usage = self._ledger.read(detail.ref.identity_id, self._settings.account_id, since=since)
+        key = IdentityKey(self._settings.account_id, detail.ref.identity_id)
+        usage = self._ledger.read(key, since=self._since, coverage=self._coverage)
         score = score_identity(
             detail, usage, load_catalogue(), load_risk(), ScoreParameters(), now=self._now, window_days=window
         )

@@ -1,26 +1,20 @@
-"""The scorer's entrances: CloudTrail events into the ledger, requests for a score, and the sweep."""
+"""The scorer's entrances: CloudTrail's two feeds into the ledger, requests for a score, and the sweep."""
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from services.scorer.changes import changes_of
-from services.scorer.cloudtrail import CloudTrailRecord, parse_record
 from services.scorer.edge import Scorer
-from services.scorer.settings import ScoreSettings, UsageSettings
-from services.scorer.usage import fold
-from shared.aws import clients
-from shared.aws.dynamodb import Table
-from shared.aws.usage_ledger import UsageLedger
+from services.scorer.feeds.edge import TrailLogReader, UsageFeed
+from services.scorer.feeds.envelopes import record_in
+from services.scorer.settings import ScoreSettings, SweepSettings, TrailLogSettings, UsageSettings
+from services.scorer.trail.record import Record
 from shared.envelope import parse_envelope
 from shared.observability import explained, logger, metrics, process_messages, tracer, utc_now
-from shared.reference import load_operations
-
-FEED = "eventbridge"
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -31,22 +25,36 @@ def handle_cloudtrail_events(event: dict[str, Any], context: LambdaContext) -> P
 
     A failure of the ledger fails the whole batch: merging again is harmless.
     """
-    settings = UsageSettings.load()
+    settings, now = UsageSettings.load(), utc_now()
+    feed = UsageFeed(settings, feed="eventbridge", only_account=settings.account_id, now=now)
     processor = BatchProcessor(event_type=EventType.SQS)
 
-    def record_of(message: SQSRecord) -> CloudTrailRecord:
-        return parse_record(parse_envelope(message.body, account_id=settings.account_id).detail)
+    def record_of(message: SQSRecord) -> Record:
+        return record_in(message.body, account_id=settings.account_id, now=now)
 
     with processor(records=event["Records"], handler=explained(record_of), lambda_context=context):
         outcomes = processor.process()
-    folded = fold([result for status, result, _ in outcomes if status == "success"], load_operations(), feed=FEED)
-    ledger = UsageLedger(Table(clients.dynamodb(), settings.usage_table), retention_days=settings.retention_days)
-    own = {key.identity_id: usage for key, usage in folded.usages.items() if key.account_id == settings.account_id}
-    written = ledger.merge(own)
-    if settings.account_id in folded.coverage:
-        ledger.merge_coverage(settings.account_id, folded.coverage[settings.account_id])
-    metrics.add_metric("LedgerWrites", MetricUnit.Count, written)
-    logger.info("usage recorded", events=len(outcomes), identities=len(own), writes=written, skipped=folded.skipped)
+    feed.add([result for status, result, _ in outcomes if status == "success"])
+    feed.record()
+    return processor.response()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handle_trail_logs(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Fold the log files that a batch of notifications tells of into the ledger; what can't be read goes back alone.
+
+    What was read of a file that then failed is recorded too: it is true, and reading it again changes nothing.
+    """
+    settings = TrailLogSettings.load()
+    feed = UsageFeed(settings, feed="trail", only_account=settings.only_account, now=utc_now())
+    reader = TrailLogReader(settings, feed, lambda: context.get_remaining_time_in_millis() / 1_000)
+    processor = BatchProcessor(event_type=EventType.SQS)
+    with processor(records=event["Records"], handler=explained(reader.read_message), lambda_context=context):
+        processor.process()
+        reader.report()
+        feed.record()
     return processor.response()
 
 
@@ -63,8 +71,8 @@ def handle_score_requests(event: dict[str, Any], context: LambdaContext) -> Part
 @tracer.capture_lambda_handler(capture_response=False)
 def handle_sweep(event: dict[str, Any], context: LambdaContext) -> dict[str, float | int]:  # noqa: ARG001 Lambda's shape
     """Score every identity of the account afresh, find what events missed, and score the account."""
-    scorer = Scorer(ScoreSettings.load(), utc_now())
-    return scorer.sweep()
+    settings = SweepSettings.load()
+    return Scorer(settings, utc_now()).sweep(trail_log_bucket=settings.trail_log_bucket)
 
 
 def score_message(record: SQSRecord) -> None:

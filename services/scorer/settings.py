@@ -1,8 +1,17 @@
-"""Settings of the scorer's three handlers."""
+"""Settings of the scorer's handlers."""
+
+from enum import StrEnum
 
 from pydantic import Field
 
 from shared.settings import Settings
+
+
+class TrailAccounts(StrEnum):
+    """Whose usage is recorded from the log files of a trail."""
+
+    OWN = "own"
+    ORGANIZATION = "organization"
 
 
 class UsageSettings(Settings):
@@ -13,8 +22,21 @@ class UsageSettings(Settings):
     retention_days: int = Field(ge=90, le=3650)
 
 
+class TrailLogSettings(UsageSettings):
+    """Recording usage: log files of a trail into the ledger."""
+
+    trail_log_bucket: str = Field(min_length=1)
+    trail_log_bucket_account_id: str = Field(pattern=r"^\d{12}$")
+    trail_log_accounts: TrailAccounts
+
+    @property
+    def only_account(self) -> str | None:
+        """The one account whose usage counts, or None where everybody's does."""
+        return self.account_id if self.trail_log_accounts is TrailAccounts.OWN else None
+
+
 class ScoreSettings(Settings):
-    """Scoring one identity, or all of them."""
+    """Scoring one identity."""
 
     account_id: str = Field(pattern=r"^\d{12}$")
     usage_table: str = Field(min_length=1)
@@ -22,3 +44,9 @@ class ScoreSettings(Settings):
     event_bus: str = Field(min_length=1)
     stack_name: str = Field(min_length=1)
     window_days: int = Field(ge=1, le=400)
+
+
+class SweepSettings(ScoreSettings):
+    """Scoring all identities; the bucket of the trail's log files is empty where none are read."""
+
+    trail_log_bucket: str

@@ -12,16 +12,18 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from shared.errors import ConflictError, DeniedError, DependencyError, InputError, NotFoundError
 
 if TYPE_CHECKING:
+    from types_boto3_cloudtrail import CloudTrailClient
     from types_boto3_config import ConfigServiceClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_iam import IAMClient
+    from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
 # Every service that a function calls: the build keeps only these in the artefacts' botocore data.
-AWS_SERVICES = ("config", "dynamodb", "events", "iam", "sns", "sqs", "ssm")
+AWS_SERVICES = ("cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
 
 CONFIG = Config(
     connect_timeout=3,
@@ -30,7 +32,17 @@ CONFIG = Config(
     user_agent_extra="leastwise",
 )
 
-NOT_FOUND = frozenset({"NoSuchEntity", "NoSuchEntityException", "ResourceNotFoundException", "ParameterNotFound"})
+NOT_FOUND = frozenset(
+    {
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NoSuchEntityException",
+        "NoSuchKey",
+        "NoSuchVersion",
+        "ParameterNotFound",
+        "ResourceNotFoundException",
+    }
+)
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 CONFLICT = frozenset(
     {
@@ -44,6 +56,12 @@ CONFLICT = frozenset(
     }
 )
 NEVER = frozenset({"MalformedPolicyDocument", "UnmodifiableEntity", "ValidationError", "ValidationException"})
+
+
+@functools.cache
+def cloudtrail(region: str | None = None) -> "CloudTrailClient":
+    """Client of CloudTrail in a region; in our own where none is named."""
+    return boto3.client("cloudtrail", region_name=region, config=CONFIG)
 
 
 @functools.cache
@@ -68,6 +86,12 @@ def iam() -> "IAMClient":
 def config() -> "ConfigServiceClient":
     """Client of AWS Config."""
     return boto3.client("config", config=CONFIG)
+
+
+@functools.cache
+def s3() -> "S3Client":
+    """Client of S3."""
+    return boto3.client("s3", config=CONFIG)
 
 
 @functools.cache

@@ -1,7 +1,5 @@
-"""Reading IAM: identities with every policy in force, the whole account, and service-last-accessed details."""
+"""Reading IAM: identities with every policy in force, and the whole account."""
 
-import random
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,12 +8,9 @@ from shared.aws.clients import aws_errors
 from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
 from shared.iam.authorization import LISTS, OnError, identity_details, merge_pages
 from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
-from shared.model.usage import LastAccess
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-
-LAST_ACCESSED_DEADLINE_SECONDS = 30.0
 
 
 class NamedIdentity(NamedTuple):
@@ -94,45 +89,6 @@ class IamReader:
             for group in page["PolicyGroups"]:
                 holders.update(dict.fromkeys(self.members_of_group(group["GroupName"])))
         return list(holders)
-
-    def services_last_accessed(self, arn: str) -> dict[str, LastAccess]:
-        """Service namespace -> when and where the identity last tried to use it (400 days, some hours late).
-
-        Denied attempts count, so this is a reason to keep, never a proof of use. Raises DependencyError when the
-        asynchronous job fails, takes too long or knows no service at all: no answer is not "nothing used".
-        """
-        with aws_errors(f"GenerateServiceLastAccessedDetails {arn}"):
-            job = self._client.generate_service_last_accessed_details(Arn=arn, Granularity="SERVICE_LEVEL")["JobId"]
-            answers = list(self._last_accessed_pages(job))
-        services = {
-            service["ServiceNamespace"]: LastAccess(
-                service.get("LastAuthenticated"), service.get("LastAuthenticatedRegion")
-            )
-            for answer in answers
-            for service in answer["ServicesLastAccessed"]
-        }
-        if not services:
-            raise DependencyError(f"service last accessed details of {arn} are empty")
-        return services
-
-    def _last_accessed_pages(self, job: str) -> Iterator[dict[str, Any]]:
-        deadline = time.monotonic() + LAST_ACCESSED_DEADLINE_SECONDS
-        marker: dict[str, str] = {}
-        pause = 0.1
-        while True:
-            answer: dict[str, Any] = dict(self._client.get_service_last_accessed_details(JobId=job, **marker))  # type: ignore[arg-type]  # Marker only where there is one
-            if answer["JobStatus"] == "FAILED":
-                raise DependencyError(f"service last accessed job failed: {answer.get('Error', {}).get('Code')}")
-            if answer["JobStatus"] == "COMPLETED":
-                yield answer
-                if not answer.get("IsTruncated"):
-                    return
-                marker = {"Marker": answer["Marker"]}
-                continue
-            if time.monotonic() > deadline:
-                raise DependencyError(f"service last accessed job took over {LAST_ACCESSED_DEADLINE_SECONDS:.0f} s")
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 jitter, not a secret
-            pause = min(2 * pause, 2.0)
 
     def _raw_user(self, name: str) -> dict[str, Any]:
         return dict(self._client.get_user(UserName=name)["User"])

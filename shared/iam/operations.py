@@ -1,136 +1,29 @@
-"""From an API call in CloudTrail to the IAM actions that AWS authorizes for it: pure, over the AWS service reference.
+"""From an API call in CloudTrail to the IAM actions that AWS authorizes for it: pure, over a compiled data file.
 
-The reference (`data/SERVICE_REFERENCE_SOURCE.md`) answers nearly everything. By hand is only what it can't know: how
-CloudTrail spells services and operations, and which of several actions of other names AWS checks without exception.
+`data/operations.json.gz` holds what the AWS service reference says of each operation, and which of its actions a call
+proves (`authorized.py` decides that when the file is compiled). How CloudTrail spells services and operations is in
+`event_names.py`.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+
+from shared.iam import event_names
 
 PASS_ROLE = "iam:PassRole"  # noqa: S105 an IAM action, no password
-
-# Event sources whose first label is not the IAM prefix. Sources: the page "Logging ... API calls using AWS CloudTrail"
-# of each service's guide, and the endpoint and signing names of the AWS service models. Where the operations of one
-# source belong to two prefixes, the prefixes are asked in this order.
-PREFIXES_OF_SOURCE: Mapping[str, tuple[str, ...]] = {
-    "account-access-runtime": ("account-access",),
-    "amazonmq": ("mq",),
-    "appconfigdata": ("appconfig",),
-    "application-insights": ("applicationinsights",),
-    "appstream2": ("appstream",),
-    "autoscaling": ("autoscaling", "application-autoscaling"),
-    "bedrock-agent": ("bedrock",),
-    "bedrock-agent-runtime": ("bedrock",),
-    "bedrock-agentcore-control": ("bedrock-agentcore",),
-    "bedrock-data-automation": ("bedrock",),
-    "bedrock-data-automation-runtime": ("bedrock",),
-    "bedrock-runtime": ("bedrock",),
-    "billingconsole": ("billing",),
-    "cassandra-streams": ("cassandra",),
-    "cloudcontrolapi": ("cloudformation",),
-    "cloudhsmv2": ("cloudhsm",),
-    "cloudsearchdomain": ("cloudsearch",),
-    "contact-lens": ("connect",),
-    "email": ("ses",),
-    "es": ("es", "opensearch"),
-    "forecastquery": ("forecast",),
-    "identity-chime": ("chime",),
-    "iotdata": ("iot",),
-    "iot-jobs-data": ("iotjobsdata",),
-    "ivsrealtime": ("ivs",),
-    "mail-manager": ("ses",),
-    "marketplace": ("aws-marketplace",),
-    "media-pipelines-chime": ("chime",),
-    "meetings-chime": ("chime",),
-    "memory-db": ("memorydb",),
-    "messaging-chime": ("chime",),
-    "migrationhub-config": ("mgh",),
-    "models-v2-lex": ("lex",),
-    "monitoring": ("cloudwatch",),
-    "mturk-requester": ("mechanicalturk",),
-    "oidc": ("sso-oauth",),
-    "partnercentral-account": ("partnercentral",),
-    "partnercentral-benefits": ("partnercentral",),
-    "partnercentral-channel": ("partnercentral",),
-    "partnercentral-selling": ("partnercentral",),
-    "personalize-events": ("personalize",),
-    "personalize-runtime": ("personalize",),
-    "pinpoint": ("mobiletargeting",),
-    "runtime-v2-lex": ("lex",),
-    "s3-control": ("s3",),
-    "servicecatalog-appregistry": ("servicecatalog",),
-    "sms-voice.pinpoint": ("sms-voice",),
-    "tagging": ("tag",),
-    "taxconsole": ("tax",),
-    "voice-chime": ("chime",),
-}
-
-# Events that are neither an operation of the reference nor an action by name. Source: Amazon S3 User Guide, "Amazon S3
-# CloudTrail events" (event names that differ from the API action), and the actions that S3 documents for those APIs.
-ACTION_OF_EVENT: Mapping[str, str] = {
-    "s3:DeleteAccountPublicAccessBlock": "s3:PutAccountPublicAccessBlock",
-    "s3:DeleteBucketPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3express:DeleteBucketEncryption": "s3express:PutEncryptionConfiguration",
-    "s3express:GetBucketEncryption": "s3express:GetEncryptionConfiguration",
-    "s3express:ListDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets",
-    "s3express:PutBucketEncryption": "s3express:PutEncryptionConfiguration",
-}
-
-# Operations that authorize several actions, none of their own name, of which AWS always checks this one. Sources:
-# Amazon S3 "Required permissions for Amazon S3 API operations", and the permissions section of each API's reference.
-PRIMARY_OF_OPERATION: Mapping[str, str] = {
-    "apigateway:ImportApi": "apigateway:PUT",
-    "apigateway:ImportRestApi": "apigateway:POST",
-    "apigateway:ReimportApi": "apigateway:PUT",
-    "bedrock:Converse": "bedrock:InvokeModel",
-    "bedrock:ConverseStream": "bedrock:InvokeModelWithResponseStream",
-    "cloudfront:CreateDistributionWithTags": "cloudfront:CreateDistribution",
-    "cloudfront:UpdateDistributionWithStagingConfig": "cloudfront:UpdateDistribution",
-    "dynamodb:RestoreTableToPointInTime": "dynamodb:RestoreTableToPointInTime",
-    "kms:ReEncrypt": "kms:ReEncryptFrom",
-    "s3:CopyObject": "s3:PutObject",
-    "s3:CreateMultipartUpload": "s3:PutObject",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjects": "s3:ListBucket",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:UploadPartCopy": "s3:PutObject",
-}
-
-# API Gateway's management actions are HTTP methods. Source: API Gateway Developer Guide, "Control access for managing
-# an API"; the method of each operation is the one of its REST binding.
-API_GATEWAY_METHODS: Mapping[str, str] = {
-    "Create": "POST",
-    "Delete": "DELETE",
-    "Flush": "DELETE",
-    "Generate": "POST",
-    "Get": "GET",
-    "Put": "PUT",
-    "Test": "POST",
-    "Untag": "DELETE",
-    "Update": "PATCH",
-}
-
-# Checked beside the action that does the work: for requests with tags, or with an API key instead of a signature.
-_AUXILIARY = frozenset({"AddTags", "CallWithBearerToken", "TagResource"})
-
-# CreateFunction20150331, GetFunction20150331v2 (Lambda), UpdateDistribution2014_01_31 (CloudFront), CreateTopicV2.
-_API_VERSION = re.compile(r"(?:20\d{6}|20\d{2}_\d{2}_\d{2})?(?:[vV]\d{1,2})?$")
-_CAMEL_WORD = re.compile(r"[A-Z][a-z]+")
-
-
-_ACTION = re.compile(r"[a-z0-9-]{2,40}:[A-Za-z0-9]{2,128}")
+_REMEMBERED_CALLS = 16_384  # bounded: event names come from outside
+_LONGEST_NAME = 256  # no service, operation or action is called anything longer
 
 
 class UnmappedReason(StrEnum):
     """Why a call has no IAM action that could be named."""
 
     UNKNOWN_SERVICE = "unknown_service"
-    UNKNOWN_OPERATION = "unknown_operation"
-    NO_ACTION = "no_action"  # a known operation for which the reference names no action
+    UNKNOWN_OPERATION = "unknown_operation"  # not in the reference, or there without any action: AWS maps it later
+    NO_ACTION = "no_action"  # a call that no IAM permission is needed for
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +32,8 @@ class OperationActions:
 
     `primary` is the action whose use a successful call proves. It is None where AWS checks one or another of several
     actions, depending on the request: a guess would be false evidence. `possible` holds the actions that AWS may have
-    checked too. `passes_role` says that the operation checks iam:PassRole for the roles that a request names.
+    checked too. `passes_role` says that the operation checks iam:PassRole for the roles that a request names. Of an
+    operation that the reference doesn't list nobody knows that, so that iam:PassRole is possible unless it only reads.
     """
 
     primary: str | None
@@ -154,16 +48,34 @@ class Unmapped:
     reason: UnmappedReason
 
 
-class OperationMap:
-    """Answers which IAM actions AWS authorizes for a call, from the parsed service reference."""
+class _Service(NamedTuple):
+    """What the data file says of one service. Operations keep the words of their entry until somebody asks."""
 
-    def __init__(self, reference: Mapping[str, Any]) -> None:
-        self._services: Mapping[str, Mapping[str, Any]] = reference["services"]
-        # Bounded: event names come from outside.
-        self._resolve = lru_cache(maxsize=16_384)(self._resolve_call)
+    actions: Mapping[str, str]  # by name in lower case
+    operations: Mapping[str, str]
+    templates: tuple[str, ...]
+    places: Mapping[str, str]  # of an action's templates: `0/2`
+
+
+class OperationMap:
+    """Answers which IAM actions AWS authorizes for a call, and on which kinds of resources.
+
+    An instance never changes what it answers; it remembers the services that were asked for and the latest calls.
+    """
+
+    def __init__(self, artefact: Mapping[str, Any]) -> None:
+        """Take the parsed data file: its shape is described in data/SOURCE.md."""
+        self.source = str(artefact["source"])
+        self._texts: Mapping[str, list[str]] = artefact["services"]
+        self._services: dict[str, _Service] = {}
+        self._resolve = lru_cache(_REMEMBERED_CALLS)(self._resolve_call)
 
     def actions_of(self, event_source: str, event_name: str) -> OperationActions | Unmapped:
         """Name the actions of a call by CloudTrail's `eventSource` (`ec2.amazonaws.com`) and `eventName`."""
+        if len(event_source) > _LONGEST_NAME:
+            return Unmapped(UnmappedReason.UNKNOWN_SERVICE)
+        if len(event_name) > _LONGEST_NAME:
+            return Unmapped(UnmappedReason.UNKNOWN_OPERATION)
         return self._resolve(event_source, event_name)
 
     def presumed_action(self, event_source: str, event_name: str) -> str | None:
@@ -172,92 +84,150 @@ class OperationMap:
         An API that is newer than the reference is used all the same, and AWS names actions after their operations.
         None where the names could be no action's.
         """
-        label = event_source.removesuffix(".cn").removesuffix(".amazonaws.com")
-        prefix = next(iter(self._prefixes_of(event_source)), label)
-        presumed = f"{prefix}:{event_name}"
-        return presumed if _ACTION.fullmatch(presumed) else None
+        prefixes = event_names.prefixes_of(event_source, self._texts)
+        prefix = prefixes[0] if prefixes else event_names.label_of(event_source).rpartition(".")[2]
+        return event_names.presumed(prefix, event_name)
+
+    def presumed_actions(self, event_source: str, event_name: str) -> OperationActions | None:
+        """What a call that the reference doesn't know most likely needed, and may have needed; None as above."""
+        action = self.presumed_action(event_source, event_name)
+        if action is None:
+            return None
+        return OperationActions(action, _perhaps_pass_role(action.partition(":")[0], event_name), passes_role=False)
 
     def has_action(self, action: str) -> bool:
-        """Whether `prefix:Name` is an action of the reference, in the reference's spelling."""
+        """Whether `prefix:Name` is a known action, in AWS's spelling."""
         prefix, _, name = action.partition(":")
-        return name in self._services.get(prefix, {}).get("actions", {})
+        service = self._service(prefix)
+        return service is not None and service.actions.get(name.lower()) == name
+
+    def resource_templates(self, action: str) -> tuple[str, ...]:
+        """ARN templates of the resource types that an action is checked on, sorted: `arn:${Partition}:sqs:${Region}…`.
+
+        Empty for an action without resource types (its resource is `*`) and for an unknown one.
+        """
+        prefix, _, name = action.partition(":")
+        service = self._service(prefix)
+        if service is None or name not in service.places:
+            return ()
+        return tuple(service.templates[int(place)] for place in service.places[name].split("/"))
+
+    def services(self) -> tuple[str, ...]:
+        """Prefixes of all services, sorted."""
+        return tuple(sorted(self._texts))
+
+    def operations_of(self, prefix: str) -> tuple[str, ...]:
+        """Names of the operations that the reference lists for a service, in its order."""
+        service = self._service(prefix)
+        return tuple(service.operations) if service else ()
+
+    def known_actions_of(self, prefix: str) -> tuple[str, ...]:
+        """Names of a service's known actions, in the file's order."""
+        service = self._service(prefix)
+        return tuple(service.actions.values()) if service else ()
+
+    def operation(self, prefix: str, name: str) -> OperationActions | None:
+        """Actions of an operation of the reference, by its service's prefix; None where the reference names none."""
+        service = self._service(prefix)
+        entry = service.operations.get(name) if service else None
+        return None if entry is None else read_entry(prefix, name, entry)
+
+    def _service(self, prefix: str) -> _Service | None:
+        """Read one service's lines: the first time that it is asked for, since a trail names few of them."""
+        if (service := self._services.get(prefix)) is None and prefix in self._texts:
+            service = self._services[prefix] = _parse(*self._texts[prefix])
+        return service
 
     def _resolve_call(self, event_source: str, event_name: str) -> OperationActions | Unmapped:
-        prefixes = self._prefixes_of(event_source)
+        prefixes = event_names.prefixes_of(event_source, self._texts)
         if not prefixes:
             return Unmapped(UnmappedReason.UNKNOWN_SERVICE)
-        calls = [(prefix, name) for name in _spellings(event_name) for prefix in prefixes]
-        known = [(prefix, name) for prefix, name in calls if name in self._services[prefix]["operations"]]
-        for prefix, name in known:
-            if authorized := _names(self._services[prefix]["operations"][name]):
-                return self._choose(prefix, name, authorized)
-        for prefix, name in calls:
-            if action := self._action_by_name(prefix, name):
-                return OperationActions(action, (), passes_role=False)
-        return Unmapped(UnmappedReason.NO_ACTION if known else UnmappedReason.UNKNOWN_OPERATION)
+        for name in event_names.spellings(event_name):
+            if found := [actions for prefix in prefixes if (actions := self.operation(prefix, name))]:
+                return _either(found)
+        for name in event_names.spellings(event_name):
+            for prefix in prefixes:
+                if action := event_names.action_by_name(prefix, name, self._known(prefix)):
+                    return OperationActions(action, _perhaps_pass_role(prefix, name), passes_role=False)
+        return self._undecided(prefixes, event_name)
 
-    def _prefixes_of(self, event_source: str) -> tuple[str, ...]:
-        """IAM prefixes of an event source: by the table, by its name, or by its last label (`runtime.lex`)."""
-        label = event_source.removesuffix(".cn").removesuffix(".amazonaws.com")
-        for spelling in (label, label.rsplit(".", 1)[-1]):
-            prefixes = PREFIXES_OF_SOURCE.get(spelling, (spelling,))
-            if known := tuple(prefix for prefix in prefixes if prefix in self._services):
-                return known
-        return ()
+    def _known(self, prefix: str) -> Mapping[str, str]:
+        service = self._service(prefix)
+        return service.actions if service else {}
 
-    def _choose(self, prefix: str, operation: str, authorized: tuple[str, ...]) -> OperationActions:
-        """Tell the action that a call proves from those that it may have needed."""
-        actions = [action for action in authorized if action != PASS_ROLE]
-        primary = _primary(prefix, operation, actions)
-        namesake = self._action_by_name(prefix, operation)
-        if namesake and namesake not in actions:
-            actions.append(namesake)
-        possible = tuple(action for action in actions if action != primary)
-        return OperationActions(primary, possible, passes_role=PASS_ROLE in authorized)
+    def _undecided(self, prefixes: tuple[str, ...], event_name: str) -> OperationActions | Unmapped:
+        """What is left: calls of the console alone, a new version of a known operation, and what nobody knows."""
+        for prefix in prefixes:
+            if possible := event_names.POSSIBLE_OF_CONSOLE_EVENT.get(f"{prefix}:{event_name}"):
+                return OperationActions(None, possible, passes_role=False)
+            if event_names.has_no_action(prefix, event_name):
+                return Unmapped(UnmappedReason.NO_ACTION)
+        for prefix in prefixes:
+            if older := self._older_version(prefix, event_name):
+                return older
+        return Unmapped(UnmappedReason.UNKNOWN_OPERATION)
 
-    def _action_by_name(self, prefix: str, event_name: str) -> str | None:
-        """Find an action by an event that is no operation: agents' calls, console calls and calls not in any SDK."""
-        known = self._services[prefix]["actions"]
-        if event_name in known:
-            return f"{prefix}:{event_name}"
-        if prefix == "apigateway":
-            method = _api_gateway_method(event_name)
-            return f"apigateway:{method}" if method in known else None
-        return ACTION_OF_EVENT.get(f"{prefix}:{event_name}")
-
-
-def _spellings(event_name: str) -> Iterator[str]:
-    """Spell an event's operation: as it stands, then without its API version."""
-    yield event_name
-    if (stripped := _API_VERSION.sub("", event_name)) != event_name:
-        yield stripped
+    def _older_version(self, prefix: str, event_name: str) -> OperationActions | None:
+        """An unknown V2 may need the action of the first version or one of its own: neither is proven."""
+        name, own = event_names.without_version(event_name), event_names.presumed(prefix, event_name)
+        if name is None or own is None:
+            return None
+        by_name = event_names.action_by_name(prefix, name, self._known(prefix))
+        older = self.operation(prefix, name) or (by_name and OperationActions(by_name, (), passes_role=False))
+        if not older:
+            return None
+        passed = () if older.passes_role else _perhaps_pass_role(prefix, event_name)
+        return OperationActions(
+            None, (own, *filter(None, (older.primary,)), *older.possible, *passed), older.passes_role
+        )
 
 
-def _names(authorized: list[str | dict[str, Any]]) -> tuple[str, ...]:
-    """Names of authorized actions, each once; an entry with a context is an action that AWS checks in that context."""
-    return tuple(dict.fromkeys(entry if isinstance(entry, str) else str(entry["action"]) for entry in authorized))
+def _perhaps_pass_role(prefix: str, event_name: str) -> tuple[str, ...]:
+    return (PASS_ROLE,) if event_names.may_pass_role(prefix, event_name) else ()
 
 
-def _primary(prefix: str, operation: str, actions: list[str]) -> str | None:
-    """Choose the action that AWS checks for every such call, or None where that depends on the request.
+def _parse(actions: str, operations: str, templates: str) -> _Service:
+    names, places = {}, {}
+    for word in actions.split():
+        name, _, numbers = word.partition("/")
+        names[name.lower()] = name
+        if numbers:
+            places[name] = numbers
+    entries = (entry.partition(" ") for entry in operations.split(";") if entry)
+    return _Service(names, {name: words for name, _, words in entries}, tuple(templates.split()), places)
 
-    In order: the table, the operation's namesake (its own service's first), API Gateway's HTTP method, and the only one
-    of its own service. The reference sorts actions by name, so that being first means nothing.
+
+def _either(found: list[OperationActions]) -> OperationActions:
+    """One call of several services that share an event source: what only some of them would check is not proven."""
+    if len(found) == 1:
+        return found[0]
+    primaries = tuple(dict.fromkeys(actions.primary for actions in found))
+    primary = primaries[0] if len(primaries) == 1 else None
+    named = [action for actions in found for action in (actions.primary, *actions.possible) if action]
+    possible = tuple(action for action in dict.fromkeys(named) if action != primary)
+    return OperationActions(primary, possible, any(actions.passes_role for actions in found))
+
+
+def write_entry(prefix: str, operation: str, actions: OperationActions) -> str:
+    """One operation's entry in the data file: its name, then its actions; `read_entry` reads it back.
+
+    The first word is the action that a call proves (`-` for none), iam:PassRole says that the operation passes roles,
+    and the rest is possible. An action of the own service goes without its prefix, and an operation that needs just the
+    action of its own name is only a name.
+
+    >>> write_entry("ec2", "RunInstances", OperationActions("ec2:RunInstances", ("ec2:CreateTags",), True))
+    'RunInstances RunInstances CreateTags iam:PassRole'
     """
-    if known := PRIMARY_OF_OPERATION.get(f"{prefix}:{operation}"):
-        return known
-    own = [action for action in actions if action.startswith(f"{prefix}:")]
-    spellings = {spelling.lower() for spelling in _spellings(operation)}
-    for action in (*own, *actions):
-        if action.split(":", 1)[1].lower() in spellings:
-            return action
-    if prefix == "apigateway" and (method := f"apigateway:{_api_gateway_method(operation)}") in actions:
-        return method
-    working = [action for action in own or actions if action.split(":", 1)[1] not in _AUXILIARY]
-    return working[0] if len(working) == 1 else None
+    words = [actions.primary or "-", *actions.possible, *([PASS_ROLE] if actions.passes_role else [])]
+    if words == [f"{prefix}:{operation}"]:
+        return operation
+    return " ".join([operation, *(word.removeprefix(f"{prefix}:") if word != PASS_ROLE else word for word in words)])
 
 
-def _api_gateway_method(operation: str) -> str | None:
-    """HTTP method of an API Gateway operation by its verb: GetRestApis is GET."""
-    word = _CAMEL_WORD.match(operation)
-    return API_GATEWAY_METHODS.get(word.group()) if word else None
+def read_entry(prefix: str, operation: str, words: str) -> OperationActions:
+    """Actions of an operation by the words after its name."""
+    if not words:
+        return OperationActions(f"{prefix}:{operation}", (), passes_role=False)
+    first, *rest = (word if ":" in word or word == "-" else f"{prefix}:{word}" for word in words.split())
+    possible = tuple(word for word in rest if word != PASS_ROLE)
+    return OperationActions(None if first == "-" else first, possible, passes_role=PASS_ROLE in rest)

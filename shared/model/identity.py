@@ -7,9 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.model.sources import PolicySource
-
-USER_ID_PREFIX = "AIDA"
-ROLE_ID_PREFIX = "AROA"
+from shared.model.unique_ids import ROLE_ID_PREFIX, USER_ID_PREFIX
 
 
 class IdentityType(StrEnum):

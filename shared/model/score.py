@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from shared.model.identity import IdentityRef
 
@@ -49,17 +49,29 @@ class Contribution(BaseModel):
 
 
 class CoverageSummary(BaseModel):
-    """What a score or a plan rests on, in numbers that people can judge."""
+    """What a score or a plan rests on, in numbers that people can judge.
+
+    `reads` says that calls which only read were recorded, `data_events` are the IAM prefixes of services whose data
+    events were recorded for every resource.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     window_days: int
     observed_days: int
+    longest_gap_days: int = 0  # days in a row of the window on which no trail was seen
     regions: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
-    data_events: bool = False
+    reads: bool = False
+    data_events: tuple[str, ...] = ()
     last_accessed: bool = False
     reach: str = "pattern"  # or "inventory"
+
+    @field_validator("data_events", mode="before")
+    @classmethod
+    def _of_older_scores(cls, value: object) -> object:
+        """Scores that were stored before said yes or no for all services, and never yes."""
+        return () if isinstance(value, bool) else value
 
 
 class Score(BaseModel):

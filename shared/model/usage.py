@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
+from itertools import pairwise
 from typing import NamedTuple
 
-MAX_RESOURCES = 20  # per action: more than this and the ledger only knows "many"
+from shared.model.resources import NO_RESOURCE, Resources
+
+TRAIL_FEED = "trail"  # the trail's log files: the only feed that brings data events
+
+
+class IdentityKey(NamedTuple):
+    """Names an identity in the ledger by account and unique id; its ARN isn't always known."""
+
+    account_id: str
+    identity_id: str
 
 
 class Evidence(StrEnum):
@@ -35,13 +44,13 @@ class Span:
 class UsageEntry:
     """Everything known of one action of one identity.
 
-    `resources` holds the ARNs that all allowed uses named, at most MAX_RESOURCES; None is the lattice's top: a use
-    named none, or there are too many to keep. `regions` are AWS region names.
+    `resources` are those that all allowed uses named: "any" as soon as one use named none. `regions` are AWS region
+    names.
     """
 
     action: str
     spans: Mapping[Evidence, Span]
-    resources: frozenset[str] | None = frozenset()
+    resources: Resources = NO_RESOURCE
     regions: frozenset[str] = frozenset()
 
     def join(self, other: "UsageEntry") -> "UsageEntry":
@@ -50,9 +59,9 @@ class UsageEntry:
         for kind, span in other.spans.items():
             spans[kind] = spans[kind].join(span) if kind in spans else span
         return UsageEntry(
-            action=self.action,
-            spans=MappingProxyType(spans),
-            resources=join_resources(self.resources, other.resources),
+            action=min(self.action, other.action),  # of two spellings the same one, whichever came first
+            spans=spans,
+            resources=self.resources.join(other.resources),
             regions=self.regions | other.regions,
         )
 
@@ -67,44 +76,95 @@ class UsageEntry:
         return span is not None and span.last >= start
 
 
-def join_resources(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:
-    """Union, or None ("many") once there are more than MAX_RESOURCES; None absorbs everything."""
-    if left is None or right is None:
-        return None
-    union = left | right
-    return union if len(union) <= MAX_RESOURCES else None
+@dataclass(frozen=True, slots=True)
+class DaySeen:
+    """What the trail of an account showed on one day (UTC).
 
+    `data_events` are the IAM prefixes (`s3`) of services whose data events the trails recorded for every resource:
+    records alone can't tell that, the trails' selectors do. `reads` says whether a management event that only reads was
+    among the records: many trails leave these out.
+    """
 
-class LastAccess(NamedTuple):
-    """When and in which region IAM last saw an identity try a service, denied or not; `at` is None for never."""
+    regions: frozenset[str] = frozenset()
+    feeds: frozenset[str] = frozenset()
+    data_events: frozenset[str] = frozenset()
+    reads: bool = False
 
-    at: datetime | None = None
-    region: str | None = None
+    def join(self, other: "DaySeen") -> "DaySeen":
+        """Union of what both saw."""
+        return DaySeen(
+            self.regions | other.regions,
+            self.feeds | other.feeds,
+            self.data_events | other.data_events,
+            self.reads or other.reads,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the ledger can know: the days on which the trail was seen, and by which feeds and in which regions.
+    """What the ledger can know: the days on which the trail was seen, and what it showed on each."""
 
-    `data_events` says that the trail records the data events of every resource: records alone can't tell that.
-    `last_accessed` says whether IAM's service-last-accessed information was read for this identity.
-    """
+    seen: Mapping[date, DaySeen] = field(default_factory=dict)
 
-    days: frozenset[date] = frozenset()
-    regions: frozenset[str] = frozenset()
-    feeds: frozenset[str] = frozenset()
-    data_events: bool = False
-    last_accessed: bool = False
+    @classmethod
+    def of(
+        cls,
+        days: Iterable[date],
+        *,
+        regions: Iterable[str] = (),
+        feeds: Iterable[str] = (),
+        data_events: Iterable[str] = (),
+        reads: bool = True,
+    ) -> "Coverage":
+        """Coverage that was the same on each of these days."""
+        same = DaySeen(frozenset(regions), frozenset(feeds), frozenset(data_events), reads)
+        return cls(dict.fromkeys(days, same))
+
+    @property
+    def days(self) -> frozenset[date]:
+        """Days on which anything was seen."""
+        return frozenset(self.seen)
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """Regions that were seen on any day."""
+        return frozenset().union(*(day.regions for day in self.seen.values()))
+
+    @property
+    def feeds(self) -> frozenset[str]:
+        """Feeds that brought anything."""
+        return frozenset().union(*(day.feeds for day in self.seen.values()))
+
+    @property
+    def data_events(self) -> frozenset[str]:
+        """IAM prefixes of services whose data events were recorded, and came in, on every day that was seen.
+
+        What the selectors say counts for nothing on a day on which no log file came.
+        """
+        services = [day.data_events if TRAIL_FEED in day.feeds else frozenset() for day in self.seen.values()]
+        return services[0].intersection(*services[1:]) if services else frozenset()
+
+    @property
+    def reads(self) -> bool:
+        """Whether management events that only read were among the records of every day that was seen."""
+        return bool(self.seen) and all(day.reads for day in self.seen.values())
+
+    def since(self, first: date) -> "Coverage":
+        """The same from a day on."""
+        return replace(self, seen={day: seen for day, seen in self.seen.items() if day >= first})
+
+    def gaps(self, first: date, last: date) -> tuple[tuple[date, date], ...]:
+        """Runs of days from `first` to `last`, both inclusive, on which nothing was seen, as (first, last)."""
+        day = timedelta(days=1)
+        seen = [first - day, *sorted(known for known in self.seen if first <= known <= last), last + day]
+        return tuple((left + day, right - day) for left, right in pairwise(seen) if right - left > day)
 
     def join(self, other: "Coverage") -> "Coverage":
-        """Union of what both saw."""
-        return Coverage(
-            self.days | other.days,
-            self.regions | other.regions,
-            self.feeds | other.feeds,
-            self.data_events or other.data_events,
-            self.last_accessed or other.last_accessed,
-        )
+        """Union of what both saw, day by day."""
+        seen = dict(self.seen)
+        for day, what in other.seen.items():
+            seen[day] = seen[day].join(what) if day in seen else what
+        return Coverage(seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,16 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shared.iam.catalogue import Catalogue, Observability
+from shared.evidence import in_window, reads_recorded, recorded_data_events, weigh
+from shared.iam.catalogue import Catalogue
 from shared.iam.grants import Grant, effective_grants
+from shared.model.finding import EvidenceCode, Standing, Window
 from shared.model.identity import IdentityDetail
+from shared.model.last_accessed import LastAccessed
 from shared.model.score import AccountScore, Band, Contribution, CoverageSummary, RiskClass, Score
 from shared.model.usage import Coverage, Usage
 from shared.pci.reach import REACH_OF_ONE, Reaches
@@ -75,14 +78,16 @@ def score_identity(
     *,
     now: datetime,
     window_days: int,
+    last_accessed: LastAccessed | None = None,
 ) -> Score:
     """Score one identity at `now` by its use in the `window_days` before.
 
-    Raises PolicyDocumentError where one of its policies can't be read.
+    What IAM says was last accessed decides, where it is given, about actions that no trail could show. Raises
+    PolicyDocumentError where one of its policies can't be read.
     """
     granted = effective_grants(detail, catalogue).by_action
-    start = now - timedelta(days=window_days)
-    permissions = _sort_by_use(granted, usage, catalogue, start)
+    window = Window.before(now, window_days)
+    permissions = _sort_by_use(granted, usage, catalogue, window, last_accessed)
     paths = _completed_paths(granted, permissions.unused, risk)
     contributions = _contributions(permissions.unused, paths, catalogue, risk, parameters)
     survival = math.prod(1 - worst for worst in _chances(contributions).values())
@@ -99,7 +104,7 @@ def score_identity(
         unobservable=len(permissions.unobservable),
         reach=min(1.0, math.fsum(reaches) / len(reaches)) if reaches else 0.0,
         contributions=contributions,
-        coverage=_summary(usage.coverage, start, now, window_days),
+        coverage=_summary(usage.coverage, window, window_days, told_by_iam=last_accessed is not None),
     )
 
 
@@ -117,34 +122,27 @@ def score_account(scores: Sequence[Score], account_id: str, excluded: int, now: 
     )
 
 
-def observable_kinds(coverage: Coverage) -> frozenset[Observability]:
-    """Kinds of actions whose absence from the ledger means that they were not used.
-
-    Without a single observed day there is no usage to tell apart: then every kind counts, so that the score is the
-    identity's whole potential, an upper bound, and its coverage says `observed_days` 0. Nothing may be planned on it.
-    """
-    if not coverage.days:
-        return frozenset(Observability)
-    if coverage.data_events:
-        return frozenset({Observability.MANAGEMENT, Observability.DATA})
-    return frozenset({Observability.MANAGEMENT})
-
-
 def _sort_by_use(
-    granted: Mapping[str, Sequence[Grant]], usage: Usage, catalogue: Catalogue, start: datetime
+    granted: Mapping[str, Sequence[Grant]],
+    usage: Usage,
+    catalogue: Catalogue,
+    window: Window,
+    last_accessed: LastAccessed | None,
 ) -> _Permissions:
-    kinds = observable_kinds(usage.coverage)
-    hidden = catalogue.unshown(kinds)
-    if Observability.NONE not in kinds:
-        hidden |= granted.keys() - catalogue.keys
-    entries = usage.entries
-    used = {key for key, entry in entries.items() if key in granted and entry.used_since(start)}
-    possible = {key for key, entry in entries.items() if entry.possible_since(start)}
+    """Sort the granted actions by what is known of their use; what was only denied counts as unused.
+
+    Without a single observed day there is no usage to tell apart: then everything counts as unused, so that the score
+    is the identity's whole potential, an upper bound, and its coverage says `observed_days` 0. Nothing may be planned
+    on it.
+    """
+    findings = weigh(granted.keys(), usage, catalogue, window, last_accessed)
+    used = findings.standing(Standing.USED)
+    unobservable = findings.standing(Standing.POSSIBLE, Standing.UNOBSERVABLE)
+    unobservable -= findings.of_code(EvidenceCode.TRAIL_NOT_SEEN)
     reaches = Reaches()
-    unobservable = (granted.keys() & (hidden | possible)) - used
     apart = used | unobservable
     unused = {key: reaches.of(grants) for key, grants in granted.items() if key not in apart}
-    return _Permissions(frozenset(used), unused, frozenset(unobservable))
+    return _Permissions(used, unused, unobservable)
 
 
 def _completed_paths(
@@ -212,12 +210,16 @@ def _worst(keys: Iterable[str], reaches: Mapping[str, float], catalogue: Catalog
     return tuple(catalogue.name(key) for key in worst)
 
 
-def _summary(coverage: Coverage, start: datetime, now: datetime, window_days: int) -> CoverageSummary:
+def _summary(coverage: Coverage, window: Window, window_days: int, *, told_by_iam: bool) -> CoverageSummary:
+    seen = in_window(coverage, window)
+    gaps = seen.gaps(window.start.date(), window.end.date())
     return CoverageSummary(
         window_days=window_days,
-        observed_days=sum(start.date() <= day <= now.date() for day in coverage.days),
-        regions=tuple(sorted(coverage.regions)),
-        feeds=tuple(sorted(coverage.feeds)),
-        data_events=coverage.data_events,
-        last_accessed=coverage.last_accessed,
+        observed_days=len(seen.seen),
+        longest_gap_days=max(((last - first).days + 1 for first, last in gaps), default=0),
+        regions=tuple(sorted(seen.regions)),
+        feeds=tuple(sorted(seen.feeds)),
+        reads=reads_recorded(seen, window),
+        data_events=tuple(sorted(recorded_data_events(seen, window))),
+        last_accessed=told_by_iam,
     )

@@ -10,12 +10,14 @@ from infra.local.deploy import deploy
 from infra.local.local_aws import REPOSITORY, LocalAws
 
 MANAGED_POLICIES = REPOSITORY / "infra" / "local" / "managed_policies.json"
+TRAIL_BUCKET = "trail-of-the-account"
 PARAMETERS = {
     "Mode": "auto",
     "MinObservedDays": "0",
     "ReevaluationDelaySeconds": "1",
     "ReadBackDwellSeconds": "0",
     "UsageBatchingWindowSeconds": "1",
+    "TrailLogBucketName": TRAIL_BUCKET,
 }
 
 

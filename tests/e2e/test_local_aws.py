@@ -1,5 +1,6 @@
 """The local AWS does what the rest of the end-to-end tests rely on. See infra/local/README.md for what it stands in."""
 
+import gzip
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -18,7 +20,10 @@ from urllib.parse import unquote
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.demonstration.system import System
 from infra.local.local_aws import REPOSITORY, LocalAws, LocalAwsError
+from shared.model.usage import IdentityKey
+from tests.e2e.conftest import TRAIL_BUCKET
 
 pytestmark = pytest.mark.e2e
 
@@ -560,6 +565,41 @@ def test_documents_come_back_as_they_were_put(local: LocalAws) -> None:
     iam.get_policy_version(PolicyArn=arn, VersionId="v1")
     quoted = raw[0].decode().partition("<Document>")[2].partition("</Document>")[0]
     assert unquote(quoted) == text
+
+
+def log_file(account_id: str, name: str, operation: str) -> tuple[str, bytes]:
+    """Key and content of a log file with one call, as a trail delivers it."""
+    detail = json.loads(record(operation, "tess", read_only=True)["Detail"])
+    detail["userIdentity"] |= {"principalId": "AIDATRAILTESTUSER001", "accountId": account_id}
+    detail |= {"eventType": "AwsApiCall", "recipientAccountId": account_id, "eventTime": "2026-11-01T10:00:00Z"}
+    folder = f"AWSLogs/{account_id}/CloudTrail/eu-west-1/2026/11/01"
+    key = f"{folder}/{account_id}_CloudTrail_eu-west-1_20261101T1005Z_{name:x<16}.json.gz"
+    return key, gzip.compress(json.dumps({"Records": [detail]}).encode())
+
+
+def test_log_files_in_the_trails_bucket_become_usage_through_the_deployed_feed(system: System) -> None:
+    # given a bucket that notifies the stack's queue itself, and then by EventBridge
+    s3, who = system.local.client("s3"), IdentityKey(system.account_id, "AIDATRAILTESTUSER001")
+    s3.create_bucket(Bucket=TRAIL_BUCKET)
+    to_queue = {"QueueArn": system.outputs["TrailLogQueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    ways: list[dict[str, Any]] = [{"QueueConfigurations": [to_queue]}, {"EventBridgeConfiguration": {}}]
+    since = datetime(2026, 10, 1, tzinfo=UTC)
+    seen: set[str] = set()
+    for number, (way, operation) in enumerate(zip(ways, ("GetBucketPolicy", "GetBucketAcl"), strict=True)):
+        s3.put_bucket_notification_configuration(Bucket=TRAIL_BUCKET, NotificationConfiguration=way)
+        key, content = log_file(system.account_id, f"file{number}", operation)
+
+        # when a log file, and a file that the function's role may not read, appear in it
+        s3.put_object(Bucket=TRAIL_BUCKET, Key=key, Body=content)
+        s3.put_object(Bucket=TRAIL_BUCKET, Key=key.replace("CloudTrail/", "CloudTrail-Digest/"), Body=content)
+
+        # then the use is in the ledger, by the feed's name
+        seen.add(f"s3:{operation.lower()}")
+        wait_for(lambda: seen <= set(system.ledger.read(who, since=since).entries), seconds=30.0)
+    coverage = system.ledger.read_coverage(system.account_id, since=since)
+    assert coverage.seen[date(2026, 11, 1)].feeds == {"trail"}
+    assert system.settle(["TrailLogQueue"])
+    assert bodies(system.local, system.outputs["TrailLogDeadLetterQueueUrl"]) == []
 
 
 def port_is_open(url: str) -> bool:

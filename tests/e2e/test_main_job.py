@@ -17,7 +17,7 @@ from shared.model.audit import AuditEntry
 from shared.model.identity import IdentityRef
 from shared.model.plan import PlanStatus
 from shared.model.score import Band
-from shared.model.usage import Usage
+from shared.model.usage import IdentityKey, Usage
 
 pytestmark = pytest.mark.e2e
 DEADLINE_SECONDS = 60.0
@@ -75,7 +75,8 @@ def put_call(system: System, record: dict[str, Any]) -> None:
 
 
 def usage_of(system: System, ref: IdentityRef) -> Usage:
-    return system.ledger.read(ref.identity_id, ref.account_id, since=datetime.now(UTC) - timedelta(days=90))
+    since = datetime.now(UTC) - timedelta(days=90)
+    return system.ledger.read(IdentityKey(ref.account_id, ref.identity_id), since=since)
 
 
 def story_of(system: System, ref: IdentityRef) -> list[AuditEntry]:

@@ -1,19 +1,15 @@
 """Reading IAM: every policy in force by either way, every listing to its last page, and never less in silence."""
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
-from botocore.stub import Stubber
 
 from shared.aws import clients
 from shared.aws.iam import IamReader, NamedIdentity
 from shared.errors import ConflictError, DependencyError, NotFoundError
 from shared.model.identity import IdentityDetail, IdentityType
-from shared.model.usage import LastAccess
 from tests.builders import NOW
 from tests.conftest import MAKE_API_CALL, Stack
 
@@ -143,69 +139,6 @@ def test_a_group_and_a_policy_name_everyone_they_reach(reader: IamReader, accoun
 def test_a_group_or_policy_that_is_gone_reaches_nobody(reader: IamReader) -> None:
     assert reader.members_of_group("nobody") == []
     assert reader.holders_of_policy("arn:aws:iam::123456789012:policy/nothing") == []
-
-
-JOB = "12345678-1234-1234-1234-123456789012"
-ARN = "arn:aws:iam::123456789012:role/deployer"
-Answers = Callable[..., None]
-
-
-@pytest.fixture
-def answers(fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    """IAM's answers about last access, in order; the job itself always starts."""
-    monkeypatch.setattr("shared.aws.iam.time.sleep", lambda seconds: None)
-    stubber = Stubber(clients.iam())
-    stubber.add_response("generate_service_last_accessed_details", {"JobId": JOB})
-
-    def add(*pages: dict[str, Any]) -> None:
-        moment = {"JobCreationDate": NOW, "JobCompletionDate": NOW}
-        for page in pages:
-            stubber.add_response("get_service_last_accessed_details", {"ServicesLastAccessed": [], **moment, **page})
-
-    with stubber:
-        yield add
-        stubber.assert_no_pending_responses()
-
-
-def accessed(namespace: str, when: datetime | None) -> dict[str, Any]:
-    service: dict[str, Any] = {"ServiceName": namespace.upper(), "ServiceNamespace": namespace}
-    return service | ({"LastAuthenticated": when, "LastAuthenticatedRegion": "eu-west-1"} if when else {})
-
-
-def test_last_access_is_waited_for_and_read_to_the_last_page(answers: Answers) -> None:
-    seen = datetime(2026, 2, 1, tzinfo=UTC)
-    first = {
-        "JobStatus": "COMPLETED",
-        "IsTruncated": True,
-        "Marker": "m",
-        "ServicesLastAccessed": [accessed("s3", seen)],
-    }
-    answers({"JobStatus": "IN_PROGRESS"}, {"JobStatus": "IN_PROGRESS"}, first,
-            {"JobStatus": "COMPLETED", "ServicesLastAccessed": [accessed("ec2", None)]})  # fmt: skip
-    found = IamReader(clients.iam()).services_last_accessed(ARN)
-    assert found == {"s3": LastAccess(seen, "eu-west-1"), "ec2": LastAccess()}
-
-
-@pytest.mark.parametrize(
-    ("answer", "complaint"),
-    [
-        ({"JobStatus": "FAILED", "Error": {"Code": "Oops", "Message": "m"}}, "job failed: Oops"),
-        ({"JobStatus": "COMPLETED"}, "are empty"),
-    ],
-)
-def test_no_answer_about_last_access_is_an_error_and_never_nothing_used(
-    answers: Answers, answer: dict[str, Any], complaint: str
-) -> None:
-    answers(answer)
-    with pytest.raises(DependencyError, match=complaint):
-        IamReader(clients.iam()).services_last_accessed(ARN)
-
-
-def test_a_job_that_does_not_end_is_given_up(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.aws.iam.LAST_ACCESSED_DEADLINE_SECONDS", timedelta(0).total_seconds() - 1)
-    answers({"JobStatus": "IN_PROGRESS"})
-    with pytest.raises(DependencyError, match="took over"):
-        IamReader(clients.iam()).services_last_accessed(ARN)
 
 
 def test_a_policy_that_the_listing_names_but_leaves_out_is_read_by_itself(

@@ -15,15 +15,18 @@ from services.remediator.steps import removal_step
 from shared.aws import clients
 from shared.aws.iam import IamReader
 from shared.aws.journal import Current, Journal
+from shared.aws.last_accessed import LastAccessedReader
 from shared.aws.score_table import ScoreTable
 from shared.aws.usage_ledger import UsageLedger
 from shared.errors import ConflictError, DependencyError, InputError
 from shared.events import IdentityEvaluated
 from shared.knowledge import load_catalogue
 from shared.model.identity import IdentityRef
+from shared.model.last_accessed import LastAccess, LastAccessed
 from shared.model.plan import Compliance, PlanStatus, ReasonCode
+from shared.model.resources import ANY_RESOURCE
 from shared.model.score import StoredScore
-from shared.model.usage import Coverage, Evidence, LastAccess, Span, Usage, UsageEntry
+from shared.model.usage import Coverage, Evidence, IdentityKey, Span, Usage, UsageEntry
 from shared.observability import metrics
 from tests.builders import ACCOUNT, a_score, domain_body, envelope, failed, scored, sqs_event
 from tests.conftest import Stack
@@ -80,11 +83,13 @@ class House:
     def use(self, *actions: str, at: datetime | None = None) -> None:
         """Note uses in the ledger, seen now."""
         now = at or datetime.now(UTC)
-        entries = {name.lower(): UsageEntry(name, {Evidence.OBSERVED: Span(now, now)}, None) for name in actions}
+        entries = {
+            name.lower(): UsageEntry(name, {Evidence.OBSERVED: Span(now, now)}, ANY_RESOURCE) for name in actions
+        }
         ledger = UsageLedger(self.stack.table(self.stack.usage_table))
-        ledger.merge({self.role.identity_id: Usage(self.role.identity_id, entries)})
-        days = frozenset((now - timedelta(days=back)).date() for back in range(2))
-        ledger.merge_coverage(ACCOUNT, Coverage(days, frozenset({"us-east-1"}), frozenset({"eventbridge"})))
+        ledger.merge({IdentityKey(ACCOUNT, self.role.identity_id): Usage(self.role.identity_id, entries)})
+        days = [(now - timedelta(days=back)).date() for back in range(2)]
+        ledger.merge_coverage(ACCOUNT, Coverage.of(days, regions=["us-east-1"], feeds=["eventbridge"]))
 
     def verdict(self, compliance: str = "NON_COMPLIANT", **changes: Any) -> list[str]:
         """Deliver AWS Config's compliance change; returns the messages that go back."""
@@ -144,7 +149,8 @@ def house(aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LEASTWISE_DWELL_SECONDS", "0")
     monkeypatch.setattr("services.remediator.edge.time.sleep", lambda seconds: None)
     never = dict.fromkeys(load_catalogue().services, LastAccess())
-    monkeypatch.setattr(IamReader, "services_last_accessed", lambda self, arn: never)
+    told = LastAccessed(never, {}, datetime.now(UTC))
+    monkeypatch.setattr(LastAccessedReader, "read", lambda self, arn: told)
     iam = clients.iam()
     iam.create_role(RoleName="deployer", Path="/team/", AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.put_role_policy(RoleName="deployer", PolicyName="own", PolicyDocument=json.dumps(POLICY))
@@ -494,7 +500,7 @@ def test_given_no_last_accessed_information_when_a_verdict_comes_then_it_goes_ba
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.mode("auto")
-    monkeypatch.setattr(IamReader, "services_last_accessed", fails)
+    monkeypatch.setattr(LastAccessedReader, "read", fails)
     assert house.verdict() == ["m0"]
     assert house.changes == []
 

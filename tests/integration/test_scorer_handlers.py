@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingErro
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
 
+from services.scorer.feeds.edge import known_entries
 from services.scorer.handler import handle_cloudtrail_events, handle_score_requests, handle_sweep
 from shared.aws import clients
 from shared.aws.dynamodb import Table
@@ -17,7 +18,7 @@ from shared.aws.usage_ledger import UsageLedger
 from shared.errors import ConflictError, DependencyError, SettingsError
 from shared.events import ScoreRequested
 from shared.model.identity import IdentityRef
-from shared.model.usage import Evidence
+from shared.model.usage import Evidence, IdentityKey
 from tests.builders import ACCOUNT, NOW, OTHER_ACCOUNT, cloudtrail_body, domain_body, envelope, failed, sqs_event
 from tests.conftest import MAKE_API_CALL, LogLines, Stack
 
@@ -50,6 +51,7 @@ def record(action: str = "GetBucketPolicy", **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def stopped_clock(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    known_entries.cache_clear()
     at(monkeypatch, NOW)
 
 
@@ -88,7 +90,7 @@ def test_a_batch_of_calls_is_recorded_and_its_duplicates_change_nothing(aws: Sta
     )
     for _ in range(2):
         assert failed(handle_cloudtrail_events(batch, context)) == []
-    usage = ledger_of(aws).read(USER_ID, ACCOUNT, since=NOW - timedelta(days=1))
+    usage = ledger_of(aws).read(IdentityKey(ACCOUNT, USER_ID), since=NOW - timedelta(days=1))
     assert {key: set(entry.spans) for key, entry in usage.entries.items()} == {
         "s3:getbucketpolicy": {Evidence.OBSERVED},
         "s3:listallmybuckets": {Evidence.DENIED},
@@ -110,10 +112,10 @@ def test_a_malformed_call_fails_alone_the_rest_is_recorded_and_its_content_is_no
     assert failed(handle_cloudtrail_events(sqs_event(*bad, cloudtrail_body(record())), context)) == [
         "m0", "m1", "m2", "m3",
     ]  # fmt: skip
-    assert ledger_of(aws).read(USER_ID, ACCOUNT, since=NOW).entries.keys() == {"s3:getbucketpolicy"}
+    assert ledger_of(aws).read(IdentityKey(ACCOUNT, USER_ID), since=NOW).entries.keys() == {"s3:getbucketpolicy"}
     reasons = {line["message_id"]: line["reason"] for line in log.entries("message failed")}
-    assert reasons["m1"] == "eventTime: not a time"
-    assert reasons["m3"] == "userIdentity: not an object"
+    assert reasons["m1"].endswith("detail.eventTime: invalid RFC3339 encoded datetime")
+    assert reasons["m3"].endswith("detail.userIdentity: expected object | null, got str")
     assert CANARY not in log.text
 
 
@@ -139,7 +141,31 @@ def test_calls_of_identities_of_another_account_are_not_recorded_here(aws: Stack
         "arn": f"arn:aws:iam::{OTHER_ACCOUNT}:user/eve",
     }  # fmt: skip
     handle_cloudtrail_events(sqs_event(cloudtrail_body(record(userIdentity=stranger))), context)
-    assert ledger_of(aws).read("AIDASTRANGER00001", ACCOUNT, since=NOW).entries == {}
+    for account in (ACCOUNT, OTHER_ACCOUNT):
+        assert ledger_of(aws).read(IdentityKey(account, "AIDASTRANGER00001"), since=NOW).entries == {}
+
+
+def test_a_warm_function_that_hears_nothing_new_neither_reads_nor_writes_the_ledger(
+    aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle_cloudtrail_events(sqs_event(cloudtrail_body(record())), context)
+    calls: list[str] = []
+    clients.dynamodb().meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
+    later = [cloudtrail_body(record(eventTime=f"2026-03-01T{hour}:00:00Z")) for hour in (13, 14)]
+    handle_cloudtrail_events(sqs_event(*later), context)
+    assert calls == []
+    handle_cloudtrail_events(sqs_event(cloudtrail_body(record(eventTime="2026-03-02T01:00:00Z"))), context)
+    assert calls.count("PutItem") == 2, "the entry and the day"
+
+
+def test_a_call_that_lacks_what_it_needs_is_counted_and_the_rest_recorded(
+    aws: Stack, context: LambdaContext, log: LogLines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = sqs_event(cloudtrail_body(record(eventName=None)), cloudtrail_body(record()))
+    assert failed(handle_cloudtrail_events(batch, context)) == []
+    assert log.entries("usage recorded")[0]["skipped"] == {"malformed": 1}
+    assert '"UnreadableRecords":[1.0]' in capsys.readouterr().out
+    assert ledger_of(aws).read(IdentityKey(ACCOUNT, USER_ID), since=NOW).entries
 
 
 def test_a_change_scores_who_it_names_and_tells_it_once(

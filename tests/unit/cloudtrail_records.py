@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.scorer.cloudtrail import CloudTrailRecord, parse_record
+from services.scorer.trail.reader import record_of
+from services.scorer.trail.record import Record
 
 ROOT = Path(__file__).parents[2]
 INVICTUS = ROOT / "infra" / "local" / "records" / "invictus"
@@ -19,19 +20,18 @@ USER = {
     "accountId": ACCOUNT,
     "userName": "ana",
 }
+ISSUER = {
+    "type": "Role",
+    "principalId": "AROAEXAMPLEROLE00001",
+    "arn": f"arn:aws:iam::{ACCOUNT}:role/ci/deployer",
+    "accountId": ACCOUNT,
+}
 ROLE_SESSION = {
     "type": "AssumedRole",
     "principalId": "AROAEXAMPLEROLE00001:build-17",
     "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/build-17",
     "accountId": ACCOUNT,
-    "sessionContext": {
-        "sessionIssuer": {
-            "type": "Role",
-            "principalId": "AROAEXAMPLEROLE00001",
-            "arn": f"arn:aws:iam::{ACCOUNT}:role/ci/deployer",
-            "accountId": ACCOUNT,
-        }
-    },
+    "sessionContext": {"sessionIssuer": ISSUER},
 }
 
 
@@ -56,9 +56,9 @@ def detail(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def record(**changes: Any) -> CloudTrailRecord:
+def record(**changes: Any) -> Record:
     """The same, parsed."""
-    return parse_record(detail(**changes))
+    return record_of(detail(**changes))
 
 
 def corpus(folder: Path) -> list[dict[str, Any]]:
@@ -68,3 +68,8 @@ def corpus(folder: Path) -> list[dict[str, Any]]:
         content = json.loads(gzip.decompress(file.read_bytes()))
         records.extend(content["Records"] if isinstance(content, dict) else content)
     return records
+
+
+def real_records(folder: Path) -> list[Record]:
+    """The same, parsed."""
+    return [record_of(one) for one in corpus(folder)]

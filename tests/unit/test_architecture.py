@@ -12,9 +12,12 @@ FILES = sorted(
     file.relative_to(ROOT).as_posix() for top in ("services", "shared") for file in (ROOT / top).rglob("*.py")
 )
 PURE_FOLDERS = ("shared/iam", "shared/model", "shared/pci")
+PURE_FILES = frozenset({"shared/evidence.py", "shared/protection.py"})
 EDGES = frozenset({"handler.py", "edge.py", "settings.py"})  # of a service: where it meets AWS and its environment
 ADAPTERS = ("shared/aws", "shared/providers")
-COMPILERS = frozenset({"shared/iam/data/compile_catalogue.py"})  # scripts that make data files, never imported
+COMPILERS = frozenset(  # scripts that make data files, never imported
+    {"shared/iam/data/compile_catalogue.py", "shared/iam/data/compile_operations.py"}
+)
 
 SDK = frozenset({"boto3", "botocore", "httpx"})
 NETWORK = frozenset({"http", "requests", "socket", "ssl", "subprocess", "urllib.request", "urllib3"})
@@ -51,7 +54,9 @@ def _is_pure(path: str) -> bool:
     place = PurePosixPath(path)
     if path.startswith("services/"):
         return place.name not in EDGES
-    return path not in COMPILERS and path.startswith(tuple(f"{folder}/" for folder in PURE_FOLDERS))
+    if path in COMPILERS:
+        return False
+    return path in PURE_FILES or path.startswith(tuple(f"{folder}/" for folder in PURE_FOLDERS))
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -159,9 +164,9 @@ PLANTED = [
     ("shared/model/score.py", "def f():\n    return open('x')", "with open"),
     ("shared/iam/catalogue.py", "def f(p):\n    return p.read_text()", "with p.read_text"),
     ("shared/pci/risk.py", "def f():\n    return datetime.now(UTC)", "reads the clock"),
-    ("services/scorer/usage.py", "import time\ndef f():\n    return time.time()", "reads the clock"),
-    ("services/scorer/usage.py", "def f():\n    return os.environ['X']", "reads the environment"),
-    ("services/scorer/usage.py", "def f():\n    return os.getenv('X')", "os.getenv"),
+    ("services/scorer/usage/tally.py", "import time\ndef f():\n    return time.time()", "reads the clock"),
+    ("services/scorer/trail/reader.py", "def f():\n    return os.environ['X']", "reads the environment"),
+    ("shared/evidence.py", "def f():\n    return os.getenv('X')", "os.getenv"),
     ("services/auditor/core.py", "from .chain import seal", "relative import"),
     ("shared/aws/clients.py", "CLIENT = boto3.client('iam')", "client at import"),
     ("shared/knowledge.py", "TEXT = Path('x').read_text()", "at import"),
@@ -184,7 +189,7 @@ ALLOWED = [
     ("shared/providers/cloudknox.py", "import httpx"),
     ("services/scorer/edge.py", "from shared.aws.dynamodb import Table\nfrom aws_lambda_powertools import Logger"),
     ("services/scorer/settings.py", "import os"),
-    ("services/scorer/core.py", "from services.scorer.usage import fold\nfrom datetime import datetime"),
+    ("services/scorer/core.py", "from services.scorer.usage.fold import fold\nfrom datetime import datetime"),
     ("shared/observability.py", "def utc_now():\n    return datetime.now(UTC)"),
     ("shared/knowledge.py", "def load():\n    return Path('x').read_bytes()"),
     ("shared/iam/data/compile_catalogue.py", "from pathlib import Path\nTEXT = Path('x').read_text()"),

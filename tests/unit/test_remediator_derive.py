@@ -3,7 +3,7 @@
 import functools
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,20 +12,23 @@ import pytest
 
 from services.remediator.derive import Evidence, Knowledge, Options, derive_plan
 from services.remediator.keep import ALWAYS_ALLOWED, keep_set
-from services.scorer.cloudtrail import parse_record
-from services.scorer.usage import fold
+from services.scorer.trail.reader import record_of
+from services.scorer.usage.fold import fold
 from shared.errors import PolicyDocumentError
 from shared.iam.compare import compare
 from shared.iam.grants import effective_grants
 from shared.iam.replay import Use, replay
 from shared.iam.sizes import MAX_MANAGED_POLICY, policy_size
 from shared.knowledge import load_catalogue, load_risk
+from shared.model.finding import Window
 from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.last_accessed import LastAccess, LastAccessed
 from shared.model.plan import Plan, Reason, ReasonCode, Strategy
 from shared.model.proof import ProofVerdict
+from shared.model.resources import ANY_RESOURCE
 from shared.model.score import RiskClass
 from shared.model.sources import PolicyKind, PolicySource
-from shared.model.usage import Coverage, LastAccess, Span, Usage, UsageEntry
+from shared.model.usage import Coverage, Span, Usage, UsageEntry
 from shared.model.usage import Evidence as Kind
 from shared.pci.score import ScoreParameters
 from shared.reference import load_operations
@@ -38,7 +41,7 @@ YESTERDAY = NOW - timedelta(days=1)
 SINCE = NOW - timedelta(days=90)
 OPTIONS = Options(Strategy.BOUNDARY, 90, threshold=60.0, min_observed_days=1, ttl=timedelta(days=1))
 BUSIEST = "AIDATFQR7NSC5AU2ZV3IE"
-COVERAGE = Coverage(frozenset({YESTERDAY.date()}), frozenset({"us-east-1"}), frozenset({"test"}))
+WINDOW = Window(SINCE, NOW)
 MANAGED: Mapping[str, Any] = json.loads((ROOT / "infra" / "local" / "managed_policies.json").read_text("utf-8"))
 
 
@@ -50,7 +53,7 @@ def knowledge() -> Knowledge:
 @functools.cache
 def recorded() -> Usage:
     """What the busiest user of the real records did."""
-    folded = fold([parse_record(one) for one in corpus(INVICTUS)], load_operations(), feed="test")
+    folded = fold([record_of(one) for one in corpus(INVICTUS)], load_operations(), feed="test")
     (usage,) = [usage for key, usage in folded.usages.items() if key.identity_id == BUSIEST]
     return replace(usage, coverage=next(iter(folded.coverage.values())))
 
@@ -60,10 +63,14 @@ def of_services(usage: Usage, *services: str) -> Usage:
     return replace(usage, entries=entries)
 
 
-def last_accessed(*services: str) -> dict[str, LastAccess]:
+def last_accessed(*services: str) -> LastAccessed:
     """IAM's answer: these services were tried lately, all others never."""
     never = dict.fromkeys(sorted(load_catalogue().services), LastAccess())
-    return never | dict.fromkeys(services, LastAccess(YESTERDAY, "us-east-1"))
+    return report(never | dict.fromkeys(services, LastAccess(YESTERDAY, "us-east-1")))
+
+
+def report(services: Mapping[str, LastAccess]) -> LastAccessed:
+    return LastAccessed(services, {}, NOW)
 
 
 def managed(name: str) -> Policy:
@@ -88,9 +95,17 @@ def holding(*policies: Policy, ref: IdentityRef = ANA, **changes: Any) -> Identi
     return IdentityDetail.model_validate(fields | changes)
 
 
-def used(*actions: str, kind: Kind = Kind.OBSERVED, at: datetime = YESTERDAY, **coverage: Any) -> Usage:
-    entries = {action.lower(): UsageEntry(action, {kind: Span(at, at)}, None) for action in actions}
-    return Usage(ANA.identity_id, entries, replace(COVERAGE, **coverage))
+def used(
+    *actions: str,
+    kind: Kind = Kind.OBSERVED,
+    at: datetime = YESTERDAY,
+    days: Iterable[date] = (YESTERDAY.date(),),
+    data_events: Iterable[str] = (),
+    reads: bool = True,
+) -> Usage:
+    entries = {action.lower(): UsageEntry(action, {kind: Span(at, at)}, ANY_RESOURCE) for action in actions}
+    coverage = Coverage.of(days, regions=["us-east-1"], feeds=["trail"], data_events=data_events, reads=reads)
+    return Usage(ANA.identity_id, entries, coverage)
 
 
 def derived(detail: IdentityDetail, usage: Usage, *services: str, options: Options = OPTIONS) -> Plan | Reason:
@@ -265,7 +280,8 @@ def test_there_is_no_plan(case: str) -> None:
 
 
 def test_a_user_keeps_what_a_resource_policy_grants_without_our_help() -> None:
-    assert planned(holding(inline("iam:*")), used("iam:GetUser", "s3:GetObject")).keeps == ("iam:GetUser",)
+    detail = holding(inline("iam:GetUser", "iam:DeleteUser"))
+    assert planned(detail, used("iam:GetUser", "s3:GetObject"), "iam", "s3").keeps == ("iam:GetUser",)
 
 
 def test_an_unreadable_policy_is_an_error_and_no_plan() -> None:
@@ -297,8 +313,8 @@ def test_a_plan_names_the_worst_permissions_that_it_removes_first() -> None:
 
 def kept(action: str, usage: Usage, accessed: Mapping[str, datetime | None] | None = None) -> bool:
     tried = {service: LastAccess(at, "us-east-1") if at else LastAccess() for service, at in (accessed or {}).items()}
-    known = last_accessed() if accessed is None else tried
-    result = keep_set([action], usage, known, load_catalogue(), since=SINCE)
+    known = last_accessed() if accessed is None else report(tried)
+    result = keep_set([action], usage, known, load_catalogue(), window=WINDOW)
     assert result.keep <= {action}
     return action in result.keep
 
@@ -312,13 +328,15 @@ KEEP: tuple[tuple[str, str, Usage, Mapping[str, datetime | None] | None, bool], 
     ("long ago", "iam:getuser", used("iam:GetUser", at=SINCE - timedelta(seconds=1)), None, False),
     ("at the edge of the window", "iam:getuser", used("iam:GetUser", at=SINCE), None, True),
     ("unused and the trail would show it", "iam:getuser", used(), {"iam": YESTERDAY}, False),
+    ("unused and the trail leaves out reads", "iam:getuser", used(reads=False), {"iam": YESTERDAY}, True),
+    ("unused and the trail leaves out reads only", "iam:createuser", used(reads=False), {"iam": YESTERDAY}, False),
     ("unused and no trail was seen", "iam:getuser", used(days=frozenset()), {}, True),
     ("data, no data events, service tried", "s3:getobject", used(), TRIED, True),
     ("data, no data events, service not tried", "s3:getobject", used(), {"s3": None}, False),
     ("data, no data events, tried long ago", "s3:getobject", used(), TRIED_LONG_AGO, False),
     ("data, no data events, tried at the edge of the window", "s3:getobject", used(), {"s3": SINCE}, True),
     ("data, no data events, nothing known", "s3:getobject", used(), {}, True),
-    ("data, with data events", "s3:getobject", used(data_events=True), TRIED, False),
+    ("data, with data events", "s3:getobject", used(data_events=["s3"]), TRIED, False),
     ("no such action known, service tried", "s3:brandnew", used(), TRIED, True),
     ("no such service known", "newservice:do", used(), {}, True),
 )
@@ -343,7 +361,9 @@ def test_an_action_stays_unless_it_surely_was_not_used(
 )
 def test_what_the_trail_of_another_region_would_show_stays(ec2: LastAccess, *, stays: bool) -> None:
     accessed = {"ec2": ec2, "s3": LastAccess()}
-    result = keep_set(["ec2:terminateinstances", "s3:deletebucket"], used(), accessed, load_catalogue(), since=SINCE)
+    result = keep_set(
+        ["ec2:terminateinstances", "s3:deletebucket"], used(), report(accessed), load_catalogue(), window=WINDOW
+    )
     assert result.keep == ({"ec2:terminateinstances"} if stays else set())
 
 
@@ -352,7 +372,7 @@ def test_a_service_tried_on_a_day_without_a_trail_stays(days_ago: int, *, stays:
     # given a trail that was seen yesterday only, and IAM's word that EC2 was tried so many days ago
     usage = used(days=frozenset({YESTERDAY.date()}))
     accessed = {"ec2": LastAccess(NOW - timedelta(days=days_ago), "us-east-1")}
-    result = keep_set(["ec2:terminateinstances"], usage, accessed, load_catalogue(), since=SINCE)
+    result = keep_set(["ec2:terminateinstances"], usage, report(accessed), load_catalogue(), window=WINDOW)
     assert bool(result.keep) is stays
 
 
@@ -367,7 +387,7 @@ def test_one_service_seen_elsewhere_keeps_what_was_tried_of_every_service() -> N
     here = LastAccess(YESTERDAY, "us-east-1")
     accessed = {"ec2": here, "lambda": LastAccess(YESTERDAY, "eu-west-1"), "s3": LastAccess()}
     granted = ["ec2:terminateinstances", "lambda:deletefunction", "s3:deletebucket"]
-    result = keep_set(granted, used(), accessed, load_catalogue(), since=SINCE)
+    result = keep_set(granted, used(), report(accessed), load_catalogue(), window=WINDOW)
     assert result.keep == {"ec2:terminateinstances", "lambda:deletefunction"}
 
 
@@ -382,7 +402,7 @@ def test_what_a_used_action_depends_on_stays() -> None:
 
 
 def test_nothing_is_kept_that_was_not_granted() -> None:
-    result = keep_set(["iam:getuser"], used("s3:ListBucket", "iam:GetUser"), {}, load_catalogue(), since=SINCE)
+    result = keep_set(["iam:getuser"], used("s3:ListBucket", "iam:GetUser"), None, load_catalogue(), window=WINDOW)
     assert result.keep == {"iam:getuser"}
     assert result.used == {"s3:listbucket", "iam:getuser"}
     assert "sts:getcalleridentity" in ALWAYS_ALLOWED

@@ -13,7 +13,8 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from shared.iam.grants import effective_grants
 from shared.knowledge import load_catalogue, load_risk
-from shared.model.score import Band, RiskClass, Score
+from shared.model.last_accessed import LastAccess, LastAccessed
+from shared.model.score import Band, CoverageSummary, RiskClass, Score
 from shared.model.usage import Coverage, Evidence, Span, Usage, UsageEntry
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, score_account, score_identity
@@ -21,7 +22,7 @@ from tests.unit.iam_oracle import NOW, REF, RESOURCE_PATTERNS, document, documen
 
 CATALOGUE = load_catalogue()
 RISK = load_risk()
-WATCHED = Coverage(days=frozenset({NOW.date()}), data_events=True)
+WATCHED = Coverage.of([NOW.date()], feeds=["trail"], data_events=CATALOGUE.services)
 Body = dict[str, Any]
 
 REAL_ACTIONS = (
@@ -131,7 +132,7 @@ def test_a_path_tied_to_one_named_resource_of_others_is_not_counted_as_a_whole()
 
 def test_possible_and_invisible_actions_are_neither_used_nor_unused() -> None:
     body = document({"Action": ["s3:GetObject", "logs:PutLogEvents", "ec2:DescribeInstances", "iam:GetRole"]})
-    management_only = replace(WATCHED, data_events=False)
+    management_only = Coverage.of([NOW.date()])
     using = usage("iam:GetRole", kind=Evidence.POSSIBLE, coverage=management_only)
     score = scored(body, using=using)
 
@@ -248,11 +249,48 @@ def test_a_conditional_grant_reaches_half() -> None:
 
 
 def test_coverage_is_stated_for_the_window_alone() -> None:
-    days = frozenset(NOW.date() - timedelta(days=ago) for ago in (0, 5, 200))
-    coverage = Coverage(days=days, regions=frozenset({"b", "a"}), feeds=frozenset({"files"}))
-    summary = scored(document({"Action": "s3:*"}), using=usage(coverage=coverage)).coverage
+    inside = [NOW.date() - timedelta(days=ago) for ago in (0, 5, 89)]
+    coverage = Coverage.of(inside, regions=["b", "a"], feeds=["trail"], data_events=["s3", "lambda"])
+    before = Coverage.of([NOW.date() - timedelta(days=200)], regions=["c"], feeds=["old"])
+    summary = scored(document({"Action": "s3:*"}), using=usage(coverage=coverage.join(before))).coverage
 
-    assert (summary.window_days, summary.observed_days, summary.regions) == (90, 2, ("a", "b"))
+    assert (summary.window_days, summary.observed_days, summary.longest_gap_days) == (90, 3, 83)
+    assert (summary.regions, summary.feeds) == (("a", "b"), ("trail",))
+    assert summary.data_events == ("lambda", "s3")
+
+
+def test_data_events_are_told_apart_by_service() -> None:
+    body = document({"Action": ["s3:GetObject", "dynamodb:GetItem", "ec2:DescribeInstances"]})
+    s3_only = Coverage.of([NOW.date()], feeds=["trail"], data_events=["s3"])
+
+    assert scored(body, using=usage(coverage=s3_only)).unobservable == 1
+    assert scored(body, using=usage(coverage=s3_only)).unused == 2
+
+
+def test_what_only_reads_is_not_unused_where_the_trail_leaves_reads_out() -> None:
+    body = document({"Action": ["ec2:DescribeInstances", "ec2:RunInstances", "sts:AssumeRole"]})
+    score = scored(body, using=usage(coverage=Coverage.of([NOW.date()], reads=False)))
+
+    assert (score.unused, score.unobservable) == (1, 2)
+
+
+def test_what_iam_says_decides_what_no_trail_shows() -> None:
+    body = document({"Action": ["s3:GetObject", "logs:PutLogEvents", "ec2:DescribeInstances", "iam:GetRole"]})
+    services = {"s3": LastAccess(NOW, "us-east-1"), "logs": LastAccess()}
+    told = LastAccessed(services, {"iam:getrole": LastAccess(NOW, "us-east-1")}, NOW)
+    ledger = usage(coverage=Coverage.of([NOW.date()], regions=["us-east-1"]))
+    score = score_identity(
+        identity(body), ledger, CATALOGUE, RISK, ScoreParameters(), now=NOW, window_days=90, last_accessed=told
+    )
+
+    assert (score.unused, score.unobservable) == (2, 2), "logs was not tried; s3 was; an attempt on iam is unexplained"
+    assert score.coverage.last_accessed
+
+
+def test_a_coverage_that_was_stored_before_is_still_read() -> None:
+    stored = {"window_days": 90, "observed_days": 3, "data_events": False}
+
+    assert CoverageSummary.model_validate(stored).data_events == ()
 
 
 def test_an_account_is_the_root_mean_square_of_its_identities() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from services.auditor.settings import AuditSettings
 from services.evaluator.settings import EvaluateSettings, VerdictSettings
-from services.scorer.settings import ScoreSettings, UsageSettings
+from services.scorer.settings import ScoreSettings, SweepSettings, TrailLogSettings, UsageSettings
 from shared.errors import SettingsError
 from shared.settings import Settings
 from tests.builders import ACCOUNT
@@ -24,12 +24,26 @@ GOOD = {
     "CONFIG_RULE_NAME": "rule",
     "EVALUATOR_QUEUE_URL": "https://queue",
     "REEVALUATION_DELAY_SECONDS": "60",
+    "TRAIL_LOG_ACCOUNTS": "organization",
+    "TRAIL_LOG_BUCKET": "trail",
+    "TRAIL_LOG_BUCKET_ACCOUNT_ID": ACCOUNT,
 }
-CLASSES: tuple[type[Settings], ...] = (UsageSettings, ScoreSettings, VerdictSettings, EvaluateSettings, AuditSettings)
+CLASSES: tuple[type[Settings], ...] = (
+    UsageSettings,
+    TrailLogSettings,
+    ScoreSettings,
+    SweepSettings,
+    VerdictSettings,
+    EvaluateSettings,
+    AuditSettings,
+)
 WRONG = [
     (UsageSettings, "RETENTION_DAYS", "89"),
     (UsageSettings, "ACCOUNT_ID", "12345-canary"),
     (UsageSettings, "USAGE_TABLE", ""),
+    (TrailLogSettings, "TRAIL_LOG_BUCKET", ""),
+    (TrailLogSettings, "TRAIL_LOG_BUCKET_ACCOUNT_ID", "canary"),
+    (TrailLogSettings, "TRAIL_LOG_ACCOUNTS", "canary"),
     (ScoreSettings, "WINDOW_DAYS", "ninety-canary"),
     (ScoreSettings, "WINDOW_DAYS", "0"),
     (VerdictSettings, "THRESHOLD", "0"),
@@ -86,6 +100,11 @@ def test_settings_are_read_afresh_by_each_invocation(monkeypatch: pytest.MonkeyP
     first = ScoreSettings.load()
     monkeypatch.setenv("LEASTWISE_WINDOW_DAYS", "30")
     assert (first.window_days, ScoreSettings.load().window_days) == (90, 30)
+
+
+def test_the_bucket_of_log_files_may_be_empty_where_none_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASTWISE_TRAIL_LOG_BUCKET", "")
+    assert SweepSettings.load().trail_log_bucket == ""
 
 
 def test_the_rule_may_be_empty_where_config_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

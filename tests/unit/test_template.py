@@ -28,6 +28,9 @@ DEAD_LETTER_QUEUES = sorted(set(QUEUES) - set(WORK_QUEUES))
 DAY_SECONDS = 86_400
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
+# The optional parts of the stack, by the condition that each has.
+OPTIONAL = ("ConfigEnabled", "TrailLogsRead")
+BUCKET_OWNER = {"Fn::If": ["TrailLogBucketIsOurs", {"Ref": "AWS::AccountId"}, {"Ref": "TrailLogBucketAccountId"}]}
 
 # The queue that each service consumes, and the rule of our bus that fills it.
 CONSUMERS = {
@@ -40,8 +43,9 @@ CONSUMERS = {
 # Settings class of each function: module and name. Its fields are the function's LEASTWISE_ variables, exactly.
 SETTINGS: dict[str, tuple[str, str]] = {
     "UsageFunction": ("services.scorer.settings", "UsageSettings"),
+    "TrailLogFunction": ("services.scorer.settings", "TrailLogSettings"),
     "ScoreFunction": ("services.scorer.settings", "ScoreSettings"),
-    "SweepFunction": ("services.scorer.settings", "ScoreSettings"),
+    "SweepFunction": ("services.scorer.settings", "SweepSettings"),
     "ConfigRuleFunction": ("services.evaluator.settings", "VerdictSettings"),
     "EvaluateFunction": ("services.evaluator.settings", "EvaluateSettings"),
     "RemediateFunction": ("services.remediator.settings", "RemediationSettings"),
@@ -188,7 +192,8 @@ def test_given_a_rule_when_it_matches_then_source_and_account_are_pinned_and_und
 ) -> None:
     properties = RULES[rule]["Properties"]
     if "EventPattern" in properties:
-        assert properties["EventPattern"]["account"] == [{"Ref": "AWS::AccountId"}]
+        account = BUCKET_OWNER if rule == "TrailLogsRule" else {"Ref": "AWS::AccountId"}
+        assert properties["EventPattern"]["account"] == [account]
         assert properties["EventPattern"]["source"]
         assert properties["EventPattern"]["detail-type"]
     for target in properties["Targets"]:
@@ -251,7 +256,7 @@ def test_given_a_queue_when_someone_speaks_to_it_then_only_over_tls_and_only_its
     policies = [
         resource["Properties"]["PolicyDocument"]
         for resource in resources_of(TEMPLATE, "AWS::SQS::QueuePolicy").values()
-        if {"Ref": queue} in resource["Properties"]["Queues"]
+        if {"Ref": queue} in unconditional(resource["Properties"]["Queues"])
     ]
     assert len(policies) == 1, "a second policy would replace the first"
     statements = statements_of(policies[0])
@@ -261,11 +266,27 @@ def test_given_a_queue_when_someone_speaks_to_it_then_only_over_tls_and_only_its
     senders: set[str] = set()
     for statement in statements:
         if statement["Effect"] == "Allow":
-            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
             assert statement["Action"] == "sqs:SendMessage"
+            if queue == "TrailLogQueue" and statement["Principal"] != {"Service": "events.amazonaws.com"}:
+                continue  # held by the next test
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
             assert set(statement["Condition"]) == {"ArnEquals"}
             senders |= {referred(arn) for arn in unconditional(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
     assert senders == (set(RULES) if queue == "RuleDeadLetterQueue" else rules_into(queue))
+
+
+def test_given_the_queue_of_log_files_when_s3_or_sns_sends_then_only_for_one_bucket_of_one_owner_or_one_topic() -> None:
+    document = RESOURCES["TrailLogQueuePolicy"]["Properties"]["PolicyDocument"]
+    allows = [statement for statement in statements_of(document) if statement["Effect"] == "Allow"]
+    conditions = {statement["Principal"]["Service"]: statement["Condition"] for statement in allows}
+    assert len(allows) == len(conditions), "a second statement for a sender may be wider"
+    bucket = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${TrailLogBucketName}"}
+    assert conditions["s3.amazonaws.com"] == {
+        "ArnEquals": {"aws:SourceArn": bucket},
+        "StringEquals": {"aws:SourceAccount": BUCKET_OWNER},
+    }
+    assert conditions["sns.amazonaws.com"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "TrailLogTopicArn"}}}
+    assert set(conditions) == {"events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"}
 
 
 # ---- permissions
@@ -280,6 +301,7 @@ def test_given_a_policy_when_it_allows_then_actions_are_named_and_stars_are_unav
         assert not [action for action in as_list(statement["Action"]) if "*" in action], owner
         if statement["Effect"] == "Allow" and statement["Resource"] == "*":
             assert set(as_list(statement["Action"])) <= {
+                "cloudtrail:DescribeTrails",
                 "config:PutEvaluations",
                 "iam:GetAccountAuthorizationDetails",
                 "iam:GetServiceLastAccessedDetails",
@@ -369,6 +391,21 @@ def test_given_the_longest_stack_when_the_remediation_policy_is_rendered_then_ia
     assert len(rendered) + references * 160 <= 6_144
 
 
+def test_given_the_log_files_when_functions_read_buckets_then_one_does_and_only_log_files_of_the_trail() -> None:
+    readers = {name for name in FUNCTIONS if any(a.startswith(("s3:", "kms:")) for a in allowed_actions(name))}
+    assert readers == {"TrailLogFunction"}
+    statements = {tuple(as_list(s["Action"])): s for s in function_statements("TrailLogFunction")}
+    files = statements[("s3:GetObject", "s3:GetObjectVersion")]
+    bucket = "arn:${AWS::Partition}:s3:::${TrailLogBucketName}"
+    assert [arn["Fn::Sub"] for arn in files["Resource"]] == [
+        f"{bucket}/AWSLogs/*/CloudTrail/*",
+        f"{bucket}/*/AWSLogs/*/CloudTrail/*",
+    ]
+    decrypt = statements[("kms:Decrypt",)]
+    assert decrypt["Resource"] == {"Ref": "TrailLogKmsKeyArn"}
+    assert set(decrypt["Condition"]["StringEquals"]) == {"kms:ViaService"}
+
+
 def test_given_the_audit_trail_when_functions_write_to_it_then_only_the_auditor_and_only_by_adding() -> None:
     holders = {name for name in FUNCTIONS if "AuditTableArn" in json.dumps(function_statements(name))}
     assert holders == {"AuditFunction"}
@@ -456,7 +493,20 @@ def test_given_the_retention_when_the_window_is_as_long_as_allowed_then_nothing_
     assert [name for name in TABLES if "TimeToLiveSpecification" in TABLES[name]["Properties"]] == ["UsageTable"]
 
 
-def test_given_no_aws_config_when_the_stack_is_deployed_then_nothing_of_it_exists_or_is_referred_to() -> None:
+@pytest.mark.parametrize("condition", OPTIONAL)
+def test_given_an_optional_part_when_it_is_off_then_nothing_refers_to_it(condition: str) -> None:
+    conditional = {name for name, body in RESOURCES.items() if body.get("Condition") == condition}
+    assert conditional
+    assert not conditional & references_without_condition(condition)
+
+
+def test_given_no_trail_logs_when_the_stack_is_deployed_then_nothing_of_them_exists() -> None:
+    of_trail_logs = {name for name in RESOURCES if name.startswith("TrailLog")}
+    assert of_trail_logs == {name for name, body in RESOURCES.items() if body.get("Condition") == "TrailLogsRead"}
+    assert TEMPLATE["Parameters"]["TrailLogBucketName"]["Default"] == ""
+
+
+def test_given_no_aws_config_when_the_stack_is_deployed_then_nothing_of_it_exists() -> None:
     conditional = {name for name, body in RESOURCES.items() if body.get("Condition") == "ConfigEnabled"}
     config_types = {name for name, body in RESOURCES.items() if body["Type"].startswith("AWS::Config::")}
     of_config = {
@@ -464,11 +514,10 @@ def test_given_no_aws_config_when_the_stack_is_deployed_then_nothing_of_it_exist
     }
     assert config_types | of_config <= conditional
     assert "ConfigRuleFunction" in conditional
-    assert not conditional & references_without_condition()
 
 
-def references_without_condition() -> set[str]:
-    """Logical ids referred to where the condition ConfigEnabled doesn't hold."""
+def references_without_condition(condition: str) -> set[str]:
+    """Logical ids referred to where a condition doesn't hold."""
     found: set[str] = set()
 
     def visit(value: Any) -> None:
@@ -476,9 +525,9 @@ def references_without_condition() -> set[str]:
             for item in value:
                 visit(item)
         elif isinstance(value, dict):
-            if value.get("Fn::If", [None])[0] == "ConfigEnabled":
+            if value.get("Fn::If", [None])[0] == condition:
                 visit(value["Fn::If"][2])
-            elif value.get("Condition") == "ConfigEnabled":
+            elif value.get("Condition") == condition:
                 return
             elif "Ref" in value:
                 found.add(value["Ref"])

@@ -21,11 +21,12 @@ from infra.local.demonstration.system import System
 from infra.local.deploy import deploy
 from infra.local.local_aws import LocalAws
 from services.auditor.chain import verify_chain
-from services.scorer.cloudtrail import parse_record
-from services.scorer.usage import fold
+from services.scorer.trail.reader import record_of
+from services.scorer.usage.fold import fold
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.plan import PlanRecord, PlanStatus
 from shared.model.score import Band, Score
+from shared.model.usage import IdentityKey
 from shared.reference import load_operations
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -122,11 +123,12 @@ class Demonstration:
         records = replayed(self.refs, account_id=self.system.account_id, now=now)
         replay(self.system.local.client("events"), records)
         self.checks.hold("every queue was worked off", self.system.settle())
-        folded = fold((parse_record(record) for record in records), load_operations(), feed="eventbridge")
+        folded = fold((record_of(record) for record in records), load_operations(), feed="eventbridge")
         expected = {key.identity_id: usage for key, usage in folded.usages.items()}
         wrong, actions = [], 0
         for name, ref in self.refs.items():
-            usage = self.system.ledger.read(ref.identity_id, ref.account_id, since=now - timedelta(days=90))
+            key = IdentityKey(ref.account_id, ref.identity_id)
+            usage = self.system.ledger.read(key, since=now - timedelta(days=90))
             seen = {key: set(entry.spans) for key, entry in usage.entries.items()}
             offline = expected[ref.identity_id].entries if ref.identity_id in expected else {}
             wanted = {key: set(entry.spans) for key, entry in offline.items()}

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from infra.local.emulator import (
+    athena_queries,
+    athena_tables,
     iam_calls,
     iam_writes,
     lambda_functions,
@@ -50,5 +52,7 @@ def assemble(managed_policies: Path | None) -> None:
     lambda_functions.install()
     nested_stack_updates.install()
     sam_macro.install()
+    athena_tables.install()
+    athena_queries.install()
     if managed_policies:
         load_managed_policies(managed_policies)

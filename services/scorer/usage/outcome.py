@@ -1,8 +1,10 @@
 """Whether AWS let a call pass, as far as a CloudTrail record proves it. Pure."""
 
+import re
 from enum import StrEnum
 
-from services.scorer.cloudtrail import CloudTrailRecord
+MAX_MESSAGE = 2_048  # characters of an error message that are searched
+DENIED_ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]{1,64}:[A-Za-z0-9]{1,128})")
 
 
 class Outcome(StrEnum):
@@ -32,18 +34,25 @@ _UNSURE_CODES = frozenset(
     | {"requesttimetooskewed", "signaturedoesnotmatch", "subscriptionrequired", "unrecognizedclient"}
     | {"internal", "internalfailure", "internalserver", "internalservice", "requesttimeout", "serviceunavailable"}
     | {"unavailable"}
+    | {"malformedhttprequest", "requestaborted", "requestentitytoolarge", "unknownoperation"}
 )
 
 
-def outcome_of(record: CloudTrailRecord) -> Outcome:
+def outcome_of(error_code: str | None, event_source: str) -> Outcome:
     """Judge authorization by the error code: no code, and every code that isn't listed, passed it."""
-    if record.error_code is None:
+    if not error_code:
         return Outcome.PASSED
-    code = record.error_code.rpartition(".")[2].lower()
+    code = error_code.rpartition(".")[2].lower()
     for suffix in ("exception", "error", "fault"):
         code = code.removesuffix(suffix)
     if code in _DENIED_CODES:
-        end_user = code == "notauthorized" and record.event_source in _END_USER_SOURCES
+        end_user = code == "notauthorized" and event_source in _END_USER_SOURCES
         return Outcome.UNSURE if end_user else Outcome.DENIED
     unsure = code in _UNSURE_CODES or any(word in code for word in _DENIED_WORDS)
     return Outcome.UNSURE if unsure else Outcome.PASSED
+
+
+def denied_action_of(error_message: str | None) -> str | None:
+    """Action that an error message says was refused, which need not be the operation's own."""
+    match = DENIED_ACTION.search(error_message[:MAX_MESSAGE]) if error_message else None
+    return match.group(1) if match else None
