@@ -99,11 +99,22 @@ def test_given_ctrl_c_while_reading_then_every_process_ends_and_the_exit_code_is
     for pipe in pipes:
         os.mkfifo(pipe)
     command = [str(INSTALLED), "usage", "--cloudtrail", *map(str, pipes), "--jobs", jobs]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+    # A shell's background job ignores SIGINT, and its children with it: here they get the default again.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 nothing else runs
+    ) as process:
         # Opening a pipe waits for the reader: from here on, each process is in the middle of one.
         ends = [os.open(pipe, os.O_WRONLY) for pipe in pipes[: int(jobs)]]
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     assert process.returncode == 130
     assert out == b""
     assert b"Traceback" not in err
