@@ -34,6 +34,7 @@ TRACKED_REGIONS = frozenset({
     "me-central-1", "me-south-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1",
     "us-gov-west-1",
 })  # fmt: skip
+MAX_DAYS_WITHOUT_READS = 7  # seen days in a row, as many as a trail may be away before nothing is planned
 
 
 def weigh(
@@ -62,8 +63,16 @@ def recorded_data_events(coverage: Coverage, window: Window) -> frozenset[str]:
 
 
 def reads_recorded(coverage: Coverage, window: Window) -> bool:
-    """Whether calls that only read were seen on each day of the window that was seen."""
-    return _whole_days(coverage, window).reads
+    """Whether calls that only read are in the trail: seen at all, and never absent on MAX_DAYS_WITHOUT_READS in a row.
+
+    A quiet day may have none; a trail that leaves them out has none on any day.
+    """
+    seen = in_window(coverage, window).seen
+    absent = longest = 0
+    for day in sorted(seen):
+        absent = 0 if seen[day].reads else absent + 1
+        longest = max(longest, absent)
+    return longest < MAX_DAYS_WITHOUT_READS and any(what.reads for what in seen.values())
 
 
 def _whole_days(coverage: Coverage, window: Window) -> Coverage:

@@ -135,14 +135,17 @@ CASES = {
     "a listing, and no reads were seen": Case(
         LISTING, EvidenceCode.READS_NOT_RECORDED, coverage=seen(2, 1, 0, reads=False)
     ),
-    "a read, and on one day no reads were seen": Case(
-        MANAGEMENT, EvidenceCode.READS_NOT_RECORDED, coverage=seen(3, 1).join(seen(2, reads=False))
+    "a read, and on six days in a row no reads were seen": Case(
+        MANAGEMENT, EvidenceCode.NOT_IN_TRAIL, coverage=seen(8, 1).join(seen(*range(2, 8), reads=False))
     ),
-    "a read that was also denied, and on one day no reads were seen": Case(
+    "a read, and on seven days in a row no reads were seen": Case(
+        MANAGEMENT, EvidenceCode.READS_NOT_RECORDED, coverage=seen(9, 1).join(seen(*range(2, 9), reads=False))
+    ),
+    "a read that was also denied, and on seven days in a row no reads were seen": Case(
         MANAGEMENT,
         EvidenceCode.READS_NOT_RECORDED,
         (entry(MANAGEMENT, Evidence.DENIED),),
-        coverage=seen(1).join(seen(2, reads=False)),
+        coverage=seen(1).join(seen(*range(2, 9), reads=False)),
     ),
     "a read, and no reads were seen on the day that has just begun": Case(
         MANAGEMENT, EvidenceCode.NOT_IN_TRAIL, coverage=seen(1).join(seen(0, reads=False))
