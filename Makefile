@@ -20,7 +20,7 @@ demo: $(READY) ## the whole system on the local AWS, on real CloudTrail records
 	@$(BIN)/leastwise demo
 
 test: $(READY) ## every test: unit, integration, end to end
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(READY) ## format, lint, types, templates, generated files
 	$(BIN)/ruff format --check .

@@ -61,7 +61,7 @@ class CountingTable(Table):
     def put(self, item: Mapping[str, Any], *, condition: str = "", values: Mapping[str, Any] | None = None) -> None:
         """Write one item if nobody did since it was read."""
         if condition != UNCHANGED or values is None:
-            raise NotImplementedError(condition)
+            raise ValueError(f"the ledger writes under {UNCHANGED!r} alone, not under {condition!r}")
         key = (item["pk"], item["sk"])
         old = self._items.get(key)
         self.counts.write_units += -(-size_of(item) // WRITE_UNIT)

@@ -214,4 +214,4 @@ FORMATS: dict[str, Callable[[Details], str]] = {
 
 def zipped(text: str | bytes) -> bytes:
     """One gzip member."""
-    return gzip.compress(text.encode() if isinstance(text, str) else text)
+    return gzip.compress(text.encode() if isinstance(text, str) else text, mtime=0)
