@@ -1,7 +1,7 @@
 """A bucket of logs: its objects as streams that outlive a broken connection, and the keys of a range of days."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -27,7 +27,6 @@ class LogKey(NamedTuple):
 
     key: str
     size: int
-    last_modified: datetime
 
 
 class LogBucket:
@@ -60,7 +59,7 @@ class LogBucket:
             for entry in page.get("Contents", []):
                 if last is not None and entry["Key"][: len(last)] > last:
                     return
-                yield LogKey(entry["Key"], entry["Size"], entry["LastModified"])
+                yield LogKey(entry["Key"], entry["Size"])
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The prefixes one level below a prefix that ends in `/` (or is empty), each with its `/`, in order."""

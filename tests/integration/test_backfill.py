@@ -302,7 +302,7 @@ def readers() -> list[threading.Thread]:
 
 def keys_of(count: int) -> list[LogKey]:
     bodies = [put(key_of(DAYS[0], str(number)), record(DAYS[0], f"Get{number}")) for number in range(count)]
-    return [LogKey(key, 1, datetime.now(UTC)) for key in bodies]
+    return [LogKey(key, 1) for key in bodies]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
