@@ -41,9 +41,10 @@ check: lint test ## everything that CI checks
 docs: $(READY) ## rewrite the generated tables of the documents
 	$(BIN)/python -m infra.docs.generate
 
-bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/benchmarks.md, docs/benchmarks-usage.md
+bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/benchmarks.md, -usage.md, -scores.md
 	.venv-bench/bin/python -m benchmarks
 	$(BIN)/python -m benchmarks.usage
+	$(BIN)/python -m benchmarks.scores
 
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt

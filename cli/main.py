@@ -4,14 +4,17 @@ import json
 import re
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.answers import printable
 from cli.backfill import backfill
 from cli.data import data
+from cli.explain import explain
 from cli.policy import policy
+from cli.score import score
 from cli.standard_streams import checked_streams
 from cli.usage import usage
 from shared.errors import DependencyError, InputError, LeastwiseError
@@ -25,6 +28,8 @@ app.add_typer(plan, name="plan")
 app.add_typer(policy, name="policy")
 app.add_typer(data, name="data")
 app.command()(usage)
+app.command()(score)
+app.command()(explain)
 app.command()(backfill)
 
 
@@ -71,10 +76,23 @@ def sweep(
     *,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Score every identity of the account now."""
+    """Score every identity of the account now; a large account goes on in the background."""
     answer = deployed(stack_name, region, profile).invoke("SweepFunctionName", {"trigger": "command"})
-    text = f"Account PCI {answer['pci']:.0f} over {answer['identities']} identities, {answer['excluded']} excluded."
-    show(answer, text, as_json=as_json)
+    show(answer, told_of_sweep(answer), as_json=as_json)
+
+
+def told_of_sweep(answer: Mapping[str, Any]) -> str:
+    """What a sweep's answer means for people."""
+    match answer["outcome"]:
+        case "completed":
+            counted = f"{answer['identities']} identities, {answer['excluded']} excluded"
+            return f"Account PCI {answer['pci']:.0f} over {counted}."
+        case "paused":
+            return "The sweep goes on in a new invocation; its end is told by AccountScored."
+        case "busy":
+            return "Another sweep is at work; its end is told by AccountScored."
+        case outcome:
+            return f"The sweep is {outcome}."
 
 
 @plan.command()

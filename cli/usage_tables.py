@@ -1,20 +1,16 @@
 """The answer of `leastwise usage` for people: tables, and a summary of what was read and what was not."""
 
 import heapq
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from cli.answers import printable
+from cli.terminal import add_row, console, shown
 
-PIPED_WIDTH = 200  # columns where there is no terminal to ask
 GAPS_SHOWN = 5
 IDENTITIES_SHOWN = 200  # more than that nobody reads, and rich needs a minute for 100,000
 
@@ -26,18 +22,18 @@ def show_usage(answer: Json, *, in_full: bool) -> None:
 
     Of very many identities those with the most actions have rows, in the order of the answer.
     """
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    out = console()
     identities = answer["identities"]
     if in_full:
         for identity in identities:
-            console.print(_actions(identity))
+            out.print(_actions(identity))
     else:
-        console.print(_identities(_with_most_actions(identities)))
+        out.print(_identities(_with_most_actions(identities)))
         if (left_out := len(identities) - IDENTITIES_SHOWN) > 0:
             told = f"{left_out:,} more identities, none with more actions, are left out"
-            console.print(_shown(f"{told}: --json tells of all, --identity of one."), soft_wrap=True)
+            out.print(shown(f"{told}: --json tells of all, --identity of one."), soft_wrap=True)
     for line in _summary(answer):
-        console.print(_shown(line), soft_wrap=True)
+        out.print(shown(line), soft_wrap=True)
 
 
 def _with_most_actions(identities: Sequence[Json]) -> list[Json]:
@@ -58,18 +54,18 @@ def _identities(identities: Iterable[Json]) -> Table:
         denied = sum(action["denied"] is not None for action in actions)
         first = min(action["first_seen"] for action in actions)
         last = max(action["last_seen"] for action in actions)
-        _row(table, _name(identity), observed, kinds["possible"], denied, first, last, _days(first, last))
+        add_row(table, _name(identity), observed, kinds["possible"], denied, first, last, _days(first, last))
     return table
 
 
 def _actions(identity: Json) -> Table:
     table = _table(["action", "evidence", "first seen", "last seen", "denied", "regions", "resources"])
-    table.title, table.title_justify = _shown(_name(identity)), "left"
+    table.title, table.title_justify = shown(_name(identity)), "left"
     for name, action in identity["actions"].items():
         denied = action["denied"]["last_seen"] if action["denied"] else "never"
-        resources = "any" if action["resources"] is None else "\n".join(action["resources"]) or "none"
+        resources = "any" if action["resources"] is None else tuple(action["resources"]) or "none"
         regions = ", ".join(action["regions"])
-        _row(table, name, action["evidence"], action["first_seen"], action["last_seen"], denied, regions, resources)
+        add_row(table, name, action["evidence"], action["first_seen"], action["last_seen"], denied, regions, resources)
     return table
 
 
@@ -92,8 +88,8 @@ def _span(seen: Mapping[str, Any]) -> str:
 def _gaps(gaps: list[list[str]]) -> str:
     if not gaps:
         return "no gaps"
-    shown = ", ".join(first if first == last else f"{first} to {last}" for first, last in gaps[:GAPS_SHOWN])
-    return f"nothing on {shown}{f' and {len(gaps) - GAPS_SHOWN:,} more times' if len(gaps) > GAPS_SHOWN else ''}"
+    told = ", ".join(first if first == last else f"{first} to {last}" for first, last in gaps[:GAPS_SHOWN])
+    return f"nothing on {told}{f' and {len(gaps) - GAPS_SHOWN:,} more times' if len(gaps) > GAPS_SHOWN else ''}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -114,12 +110,3 @@ def _table(columns: Iterable[str], *, numbers: Iterable[int] = ()) -> Table:
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place in numbers else "left", overflow="fold")
     return table
-
-
-def _row(table: Table, *cells: str | int) -> None:
-    table.add_row(*(_shown(f"{cell:,}" if isinstance(cell, int) else cell) for cell in cells))
-
-
-def _shown(text: str) -> Text:
-    """Text as it stands: neither the terminal nor rich finds commands in it."""
-    return Text("\n".join(map(printable, text.split("\n"))))

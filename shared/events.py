@@ -105,6 +105,17 @@ class AccountScored(DomainEvent):
     sweep_found: int
 
 
+class SweepPaused(DomainEvent):
+    """A sweep stopped near its function's time limit: a new invocation is to go on with the one begun at `started_at`.
+
+    `pages` and `identities` are how far it came.
+    """
+
+    started_at: AwareDatetime
+    pages: int
+    identities: int
+
+
 class IdentityEvaluated(IdentityEvent):
     """The verdict on an identity. `repeated` marks a standing verdict that is told again after a sweep."""
 
@@ -179,9 +190,10 @@ def _route(producers: set[Service], consumers: set[Service]) -> Route:
 
 
 ROUTES: Mapping[type[DomainEvent], Route] = {
-    ScoreRequested: _route({Service.EVALUATOR, Service.COMMAND}, {Service.SCORER}),
+    ScoreRequested: _route({Service.EVALUATOR, Service.COMMAND, Service.SCORER}, {Service.SCORER}),
     IdentityScored: _route({Service.SCORER}, {Service.EVALUATOR}),
     AccountScored: _route({Service.SCORER}, {Service.EVALUATOR}),
+    SweepPaused: _route({Service.SCORER}, {Service.SCORER}),
     IdentityEvaluated: _route({Service.EVALUATOR}, {Service.REMEDIATOR}),
     PlanProposed: _route({Service.REMEDIATOR}, set()),
     PolicyApplied: _route({Service.REMEDIATOR}, {Service.SCORER}),

@@ -9,10 +9,12 @@ docs/decisions/0016.
 """
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from shared.iam.actions import NO_ACTIONS, ActionSet
 from shared.iam.catalogue import AccessLevel, Catalogue, Observability
 from shared.model.finding import EvidenceCode, Findings, Window
 from shared.model.last_accessed import LastAccessed
@@ -37,6 +39,9 @@ TRACKED_REGIONS = frozenset({
 MAX_DAYS_WITHOUT_READS = 7  # seen days in a row, as many as a trail may be away before nothing is planned
 
 
+_REMEMBERED_TRAILS = 8
+
+
 def weigh(
     actions: AbstractSet[str],
     usage: Usage,
@@ -45,7 +50,109 @@ def weigh(
     last_accessed: LastAccessed | None = None,
 ) -> Findings:
     """Say of every action (lower-case) of one identity how it was used in the window, and why we think so."""
-    return Findings(actions, _claims(actions, usage, catalogue, window, last_accessed))
+    judged = ActionSet(catalogue.mask_of_keys(actions), frozenset(actions - catalogue.keys))
+    found = Judge(catalogue, window).weigh(judged, usage, last_accessed)
+    return Findings({code: frozenset(own.keys(catalogue)) for code, own in found.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is remembered, and a key of what is
+class Trail:
+    """What the trails of an account could show in the window, worked out once for all of its identities.
+
+    `coverage` is that of the window alone. `reads` says whether calls that only read were recorded, `data_events` are
+    the IAM prefixes of services whose data events all were. The masks are of the actions that would not have shown:
+    `nowhere` in no trail at all, `unread` for want of reads, `unrecorded` for want of data events.
+    """
+
+    coverage: Coverage
+    reads: bool
+    data_events: frozenset[str]
+    nowhere: int
+    unread: int
+    unrecorded: int
+
+    @classmethod
+    def of(cls, coverage: Coverage, catalogue: Catalogue, window: Window) -> "Trail":
+        """What the days of `coverage` within the window could show."""
+        seen = in_window(coverage, window)
+        reads, recorded = reads_recorded(seen, window), recorded_data_events(seen, window)
+        data = catalogue.observability_mask(Observability.DATA)
+        return cls(
+            coverage=seen,
+            reads=reads,
+            data_events=recorded,
+            nowhere=catalogue.observability_mask(Observability.NONE),
+            unread=0 if reads else _reads(catalogue),
+            unrecorded=data & ~_of_services(catalogue, recorded),
+        )
+
+
+class Judge:
+    """Says how the actions of many identities were used in one window, and remembers what their trails could show."""
+
+    def __init__(self, catalogue: Catalogue, window: Window) -> None:
+        self.catalogue = catalogue
+        self.window = window
+        self._trails: dict[int, tuple[Coverage, Trail]] = {}
+
+    def trail(self, coverage: Coverage) -> Trail:
+        """What a coverage could show in the window."""
+        known = self._trails.get(id(coverage))
+        if known is None:  # the entry holds on to the coverage, so that its id stays its own
+            same = (trail for other, trail in self._trails.values() if other == coverage)
+            known = coverage, next(same, None) or Trail.of(coverage, self.catalogue, self.window)
+            if len(self._trails) >= _REMEMBERED_TRAILS:
+                del self._trails[next(iter(self._trails))]
+            self._trails[id(coverage)] = known
+        return known[1]
+
+    def weigh(
+        self, actions: ActionSet, usage: Usage, last_accessed: LastAccessed | None = None
+    ) -> dict[EvidenceCode, ActionSet]:
+        """Share the actions of one identity out to the codes: each to the first that claims it; every code is there."""
+        found = dict.fromkeys(EvidenceCode, NO_ACTIONS)
+        left = actions
+        for code, claimed in self._claims(actions, usage, last_accessed):
+            if own := left & claimed:
+                found[code] = own
+                left -= own
+        found[EvidenceCode.NOT_IN_TRAIL] = left
+        return found
+
+    def _claims(
+        self, actions: ActionSet, usage: Usage, last_accessed: LastAccessed | None
+    ) -> Iterator[tuple[EvidenceCode, ActionSet]]:
+        """What speaks for each code, strongest first; a claim may name more than the judged actions."""
+        entries, trail, start = usage.entries, self.trail(usage.coverage), self.window.start
+        own = functools.partial(_set, self.catalogue, actions)
+        recorded = _by_kind(entries, start)
+        for code, kind in _USES:
+            yield code, own(recorded[kind])
+        if last_accessed is not None:
+            yield EvidenceCode.ATTEMPTED, own(_attempted(last_accessed, entries, start))
+            if _speaks_for(last_accessed, trail.coverage, self.window):
+                tried = recorded[Evidence.OBSERVED] | recorded[Evidence.DENIED]
+                services, silent = _silences(last_accessed, tried, start)
+                untracked = own(UNTRACKED)
+                yield EvidenceCode.SERVICE_NOT_TRIED, self._of_services(actions, services) - untracked
+                yield EvidenceCode.ACTION_NOT_TRIED, own(silent) - untracked
+        if not trail.coverage.seen:
+            yield EvidenceCode.TRAIL_NOT_SEEN, actions
+            return
+        yield EvidenceCode.UNKNOWN_ACTION, ActionSet(0, actions.unknown)
+        yield EvidenceCode.SHOWN_NOWHERE, ActionSet(trail.nowhere)
+        if last_accessed is not None:
+            elsewhere, missed = _unseen(last_accessed, trail.coverage, start)
+            if elsewhere:
+                yield EvidenceCode.REGION_NOT_SEEN, actions
+            yield EvidenceCode.DAY_NOT_SEEN, self._of_services(actions, missed)
+        yield EvidenceCode.READS_NOT_RECORDED, ActionSet(trail.unread)
+        yield EvidenceCode.DATA_EVENTS_OFF, ActionSet(trail.unrecorded)
+        yield EvidenceCode.ONLY_DENIED, own(recorded[Evidence.DENIED])
+
+    def _of_services(self, actions: ActionSet, services: AbstractSet[str]) -> ActionSet:
+        unknown = frozenset(key for key in actions.unknown if _service_of(key) in services)
+        return ActionSet(_of_services(self.catalogue, frozenset(services)), unknown)
 
 
 def in_window(coverage: Coverage, window: Window) -> Coverage:
@@ -81,47 +188,26 @@ def _whole_days(coverage: Coverage, window: Window) -> Coverage:
     return Coverage({day: what for day, what in coverage.seen.items() if day < today} or coverage.seen)
 
 
-def _claims(
-    actions: AbstractSet[str],
-    usage: Usage,
-    catalogue: Catalogue,
-    window: Window,
-    last_accessed: LastAccessed | None,
-) -> Iterator[tuple[EvidenceCode, AbstractSet[str]]]:
-    """What speaks for each code, strongest first."""
-    entries, coverage = usage.entries, in_window(usage.coverage, window)
-    yield from _uses(entries, window.start)
-    if last_accessed is not None:
-        yield EvidenceCode.ATTEMPTED, _attempted(last_accessed, entries, window.start)
-        if _speaks_for(last_accessed, coverage, window):
-            yield from _silences(actions, last_accessed, entries, window.start)
-    if not coverage.seen:
-        yield EvidenceCode.TRAIL_NOT_SEEN, actions
-        return
-    nowhere, unrecorded = _hidden(catalogue, recorded_data_events(coverage, window))
-    if not catalogue.keys.issuperset(actions):
-        yield EvidenceCode.UNKNOWN_ACTION, actions - catalogue.keys
-    yield EvidenceCode.SHOWN_NOWHERE, nowhere
-    if last_accessed is not None:
-        elsewhere, missed = _unseen(last_accessed, coverage, window.start)
-        if elsewhere:
-            yield EvidenceCode.REGION_NOT_SEEN, actions
-        yield EvidenceCode.DAY_NOT_SEEN, _of_services(actions, missed)
-    if not reads_recorded(coverage, window):
-        yield EvidenceCode.READS_NOT_RECORDED, _reads(catalogue)
-    yield EvidenceCode.DATA_EVENTS_OFF, unrecorded
-    yield EvidenceCode.ONLY_DENIED, _with(entries, window.start, Evidence.DENIED)
+_USES = (
+    (EvidenceCode.OBSERVED, Evidence.OBSERVED),
+    (EvidenceCode.INFERRED, Evidence.INFERRED),
+    (EvidenceCode.MAY_HAVE_BEEN_CHECKED, Evidence.POSSIBLE),
+)
 
 
-def _uses(entries: Mapping[str, UsageEntry], start: datetime) -> Iterator[tuple[EvidenceCode, AbstractSet[str]]]:
-    yield EvidenceCode.OBSERVED, _with(entries, start, Evidence.OBSERVED)
-    yield EvidenceCode.INFERRED, _with(entries, start, Evidence.INFERRED)
-    yield EvidenceCode.MAY_HAVE_BEEN_CHECKED, _with(entries, start, Evidence.POSSIBLE)
+def _set(catalogue: Catalogue, actions: ActionSet, keys: AbstractSet[str]) -> ActionSet:
+    """Lower-case actions as a set; of those that the catalogue doesn't know the judged ones are enough."""
+    return ActionSet(catalogue.mask_of_keys(keys), actions.unknown & keys) if keys else NO_ACTIONS
 
 
-def _with(entries: Mapping[str, UsageEntry], start: datetime, kind: Evidence) -> set[str]:
-    """Actions with this kind of evidence at or after `start`."""
-    return {key for key, entry in entries.items() if (span := entry.spans.get(kind)) is not None and span.last >= start}
+def _by_kind(entries: Mapping[str, UsageEntry], start: datetime) -> dict[Evidence, set[str]]:
+    """Actions with each kind of evidence at or after `start`."""
+    found: dict[Evidence, set[str]] = {kind: set() for kind in Evidence}
+    for key, entry in entries.items():
+        for kind, span in entry.spans.items():
+            if span.last >= start:
+                found[kind].add(key)
+    return found
 
 
 def _attempted(last_accessed: LastAccessed, entries: Mapping[str, UsageEntry], start: datetime) -> set[str]:
@@ -153,23 +239,16 @@ def _speaks_for(last_accessed: LastAccessed, coverage: Coverage, window: Window)
     )
 
 
-def _silences(
-    actions: AbstractSet[str], last_accessed: LastAccessed, entries: Mapping[str, UsageEntry], start: datetime
-) -> Iterator[tuple[EvidenceCode, AbstractSet[str]]]:
-    """Actions that IAM would have told of; a service whose use the trail shows and IAM doesn't is not believed."""
-    tried = _with(entries, start, Evidence.OBSERVED) | _with(entries, start, Evidence.DENIED)
+def _silences(last_accessed: LastAccessed, tried: AbstractSet[str], start: datetime) -> tuple[set[str], set[str]]:
+    """Services and actions that IAM would have told of; a service that the trail shows `tried` is not believed."""
     silent = {name for name, access in last_accessed.services.items() if access.at is None or access.at < start}
     disproved = silent & {_service_of(key) for key in tried}
-    yield EvidenceCode.SERVICE_NOT_TRIED, _of_services(actions, silent - disproved) - UNTRACKED
-    yield (
-        EvidenceCode.ACTION_NOT_TRIED,
-        {
-            key
-            for key, access in last_accessed.actions.items()
-            if (access.at is None or access.at < start) and key not in tried and _service_of(key) not in disproved
-        }
-        - UNTRACKED,
-    )
+    actions = {
+        key
+        for key, access in last_accessed.actions.items()
+        if (access.at is None or access.at < start) and key not in tried and _service_of(key) not in disproved
+    }
+    return silent - disproved, actions
 
 
 def _unseen(last_accessed: LastAccessed, coverage: Coverage, start: datetime) -> tuple[bool, set[str]]:
@@ -199,25 +278,24 @@ def _regions_near(coverage: Coverage, day: date) -> frozenset[str] | None:
     return frozenset().union(*seen) if seen else None
 
 
-def _of_services(actions: Iterable[str], services: Collection[str]) -> set[str]:
-    return {action for action in actions if _service_of(action) in services} if services else set()
-
-
 def _service_of(action: str) -> str:
     return action.partition(":")[0]
 
 
-@functools.lru_cache(maxsize=4)
-def _hidden(catalogue: Catalogue, recorded: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Actions that no trail shows, and data events that this one leaves out; remembered, since accounts share them."""
-    nowhere = catalogue.unshown({Observability.MANAGEMENT, Observability.DATA})
-    data = catalogue.unshown({Observability.MANAGEMENT, Observability.NONE})
-    return nowhere, frozenset(key for key in data if _service_of(key) not in recorded)
+@functools.lru_cache(maxsize=64)
+def _of_services(catalogue: Catalogue, services: frozenset[str]) -> int:
+    """Mask of whole services; remembered, since the identities of an account share most of them."""
+    return functools.reduce(int.__or__, (_of_service(catalogue, service) for service in services), 0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_service(catalogue: Catalogue, service: str) -> int:
+    return catalogue.mask_of_keys(catalogue.of_service(service))
 
 
 @functools.lru_cache(maxsize=4)
-def _reads(catalogue: Catalogue) -> frozenset[str]:
-    """Actions of management events that a trail without reads may leave out."""
+def _reads(catalogue: Catalogue) -> int:
+    """Mask of management events that a trail without reads may leave out."""
     levels = catalogue.level_mask(AccessLevel.READ) | catalogue.level_mask(AccessLevel.LIST)
     reads = levels | catalogue.mask_any(READ_BY_THEIR_RECORDS)
-    return frozenset(catalogue.keys_of(reads & catalogue.observability_mask(Observability.MANAGEMENT)))
+    return reads & catalogue.observability_mask(Observability.MANAGEMENT)

@@ -16,6 +16,7 @@ from shared.events import (
     RemediationFailed,
     RemediationSkipped,
     ScoreRequested,
+    SweepPaused,
     event_id_of,
 )
 from shared.model.identity import IdentityRef
@@ -96,6 +97,14 @@ def every_event() -> tuple[DomainEvent, ...]:
             excluded=2,
             by_band={Band.LOW: 10, Band.HIGH: 4},
             sweep_found=3,
+        ),
+        SweepPaused(
+            event_id=event_id_of("SweepPaused", ACCOUNT),
+            occurred_at=NOW,
+            account_id=ACCOUNT,
+            started_at=NOW - timedelta(minutes=14),
+            pages=3,
+            identities=300,
         ),
         IdentityEvaluated.about(
             ANA,

@@ -20,6 +20,7 @@ from moto import mock_aws
 
 from infra.build.template import ROOT, load_template
 from shared.aws import clients
+from shared.aws.account_surroundings import memory
 from shared.aws.dynamodb import Table
 from tests.builders import ACCOUNT, envelope
 
@@ -179,6 +180,7 @@ class Stack:
 @pytest.fixture
 def aws(fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The stack on moto, and the settings of every handler that point to it."""
+    memory.cache_clear()
     monkeypatch.setattr("moto.iam.models.random_resource_id", _user_id)
     with mock_aws():
         stack = _build_stack()
@@ -207,6 +209,8 @@ def _settings(stack: Stack) -> dict[str, str]:
         "CONFIG_RULE_NAME": "leastwise-pci",
         "RETENTION_DAYS": "400",
         "WINDOW_DAYS": "90",
+        "INVENTORY_SOURCE": "none",
+        "SWEEP_SCHEDULE": "rate(6 hours)",
         "THRESHOLD": "60",
         "SCORE_MAX_AGE_HOURS": "48",
         "REEVALUATION_DELAY_SECONDS": "60",

@@ -12,8 +12,8 @@ Show: TypeAlias = Callable[[int, int, int], None]
 
 @contextmanager
 def reading_bar(total_bytes: int, total_files: int) -> Iterator[Show]:
-    """A bar by bytes read, with files, records and their rate; it is gone when the work is done."""
-    if not sys.stderr.isatty():
+    """A bar by bytes read, with files, records and their rate; it is gone when the work is done, none without files."""
+    if not total_files or not sys.stderr.isatty():
         yield lambda *_: None
         return
     from rich.console import Console  # noqa: PLC0415 only a terminal needs it

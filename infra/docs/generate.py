@@ -13,13 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra.build.template import ROOT, load_template
-from infra.docs import tables
+from infra.docs import judged_account, scores, tables
 
 BLOCKS: Mapping[str, Callable[[], Sequence[str]]] = {
+    "account": judged_account.account,
+    "bands": scores.bands,
+    "calibration": scores.calibration,
+    "classes": scores.classes,
     "commands": tables.commands,
     "events": tables.events,
+    "example": scores.example,
     "functions": lambda: tables.functions(load_template()),
     "parameters": lambda: tables.parameters(load_template()),
+    "reaches": scores.reaches,
     "settings": lambda: tables.settings(load_template()),
 }
 BLOCK = re.compile(r"^<!-- generated: (?P<name>[a-z]+) -->\n.*?^<!-- end of (?P=name) -->$", re.MULTILINE | re.DOTALL)

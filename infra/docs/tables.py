@@ -169,7 +169,7 @@ def _referred(value: Mapping[str, Any]) -> str:
 
 def _starter(function: str) -> str:
     return {
-        "SweepFunction": "`SweepRule` (schedule), or `leastwise sweep`",
+        "SweepFunction": "`SweepRule` (schedule), `SweepPausedRule`, or `leastwise sweep`",
         "ConfigRuleFunction": "AWS Config, for `ConfigRule`",
         "RemediationRequestFunction": "`RemediationDocument` (SSM), or `leastwise plan`",
     }[function]

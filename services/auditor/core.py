@@ -15,6 +15,7 @@ from shared.events import (
     RemediationFailed,
     RemediationSkipped,
     ScoreRequested,
+    SweepPaused,
 )
 from shared.model.audit import NO_PREVIOUS, AuditEntry
 
@@ -48,7 +49,7 @@ def entry_of(event: DomainEvent, head: AuditEntry | None, *, now: datetime) -> A
     )
 
 
-def summary_of(event: DomainEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form
+def summary_of(event: DomainEvent) -> str:  # noqa: C901, PLR0911 one case an event is the clearest form
     """What happened, in one sentence."""
     match event:
         case ScoreRequested():
@@ -59,6 +60,8 @@ def summary_of(event: DomainEvent) -> str:  # noqa: PLR0911 one case an event is
             return f"{event.identity.name} has PCI {event.pci:.0f} ({event.band}){before}: {unused}"
         case AccountScored():
             return f"The account has PCI {event.pci:.0f} over {event.identities} identities"
+        case SweepPaused():
+            return f"The sweep of the account paused after {event.identities} identities, and goes on"
         case IdentityEvaluated():
             again = "still " if event.repeated else ""
             return f"{event.identity.name} is {again}{event.compliance}: {event.annotation}"

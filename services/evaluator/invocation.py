@@ -12,6 +12,8 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, 
 from shared.envelope import describe
 from shared.errors import InputError
 
+SCHEDULED = "ScheduledNotification"
+CHANGES = frozenset({"ConfigurationItemChangeNotification", "OversizedConfigurationItemChangeNotification"})
 DELETED = frozenset({"ResourceDeleted", "ResourceDeletedNotRecorded", "ResourceNotRecorded"})
 JUDGED_TYPES = frozenset({"AWS::IAM::User", "AWS::IAM::Role"})
 
@@ -21,11 +23,10 @@ class ConfigurationItem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    resource_type: str = Field(alias="resourceType")
-    resource_id: str = Field(alias="resourceId")
+    resource_type: str = Field(alias="resourceType", pattern="^[A-Za-z0-9:]{1,256}$")
+    resource_id: str = Field(alias="resourceId", min_length=1, max_length=768)
     arn: str | None = Field(default=None, validation_alias=AliasChoices("ARN", "arn"))
     status: str = Field(alias="configurationItemStatus")
-    captured_at: AwareDatetime = Field(alias="configurationItemCaptureTime")
 
 
 class InvokingEvent(BaseModel):
@@ -33,7 +34,7 @@ class InvokingEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    message_type: str = Field(alias="messageType")
+    message_type: str = Field(alias="messageType", pattern="^[A-Za-z]{1,64}$")
     created_at: AwareDatetime | None = Field(default=None, alias="notificationCreationTime")
     full_item: ConfigurationItem | None = Field(default=None, alias="configurationItem")
     summary: ConfigurationItem | None = Field(default=None, alias="configurationItemSummary")  # of an oversized item
@@ -49,26 +50,41 @@ class Invocation(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    result_token: str
+    result_token: str = Field(min_length=1)
     account_id: str
-    left_scope: bool
+    out_of_scope: bool
     item: ConfigurationItem | None
     ordering_time: datetime
 
+    @property
+    def left_scope(self) -> bool:
+        """Whether the item is no longer to be judged, and what was said of it is to be taken back."""
+        return self.out_of_scope or (self.item is not None and self.item.status in DELETED)
+
+    @property
+    def absence(self) -> str:
+        """Why it is no longer judged, for the annotation."""
+        status = self.item.status if self.item else ""
+        if status == "ResourceNotRecorded":
+            return "Not recorded by AWS Config"
+        return "Deleted" if status in DELETED else "Out of the rule's scope"
+
 
 def parse_invocation(event: dict[str, Any], *, now: datetime) -> Invocation:
-    """Read an invocation of the rule. Raises InputError that names what is missing or wrong."""
+    """Read an invocation of the rule. Raises InputError that names what is missing or wrong.
+
+    Evaluations are ordered by the time at which AWS Config asked and not by the item's own: a re-evaluation brings an
+    old item, and its answer must replace what an earlier invocation was told. A time to come counts as `now`, or it
+    would outrank every answer until then.
+    """
     try:
         invoking = InvokingEvent.model_validate(json.loads(event["invokingEvent"]))
-        item = invoking.item
-        if item is None and invoking.message_type != "ScheduledNotification":
-            raise InputError(f"a {invoking.message_type} without a configuration item")
         return Invocation(
             result_token=event["resultToken"],
             account_id=event["accountId"],
-            left_scope=bool(event.get("eventLeftScope", False)) or (item is not None and item.status in DELETED),
-            item=item,
-            ordering_time=invoking.created_at or now,
+            out_of_scope=event.get("eventLeftScope") or False,
+            item=_item_of(invoking),
+            ordering_time=min(invoking.created_at or now, now),
         )
     except KeyError as error:
         raise InputError(f"AWS Config's event lacks {error}") from None
@@ -76,3 +92,13 @@ def parse_invocation(event: dict[str, Any], *, now: datetime) -> Invocation:
         raise InputError(f"AWS Config's event: {describe(error)}") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"AWS Config's invokingEvent is not JSON: {type(error).__name__}") from None
+
+
+def _item_of(invoking: InvokingEvent) -> ConfigurationItem | None:
+    if invoking.message_type == SCHEDULED:
+        return None
+    if invoking.item is None:
+        raise InputError(f"a {invoking.message_type} without a configuration item")
+    if invoking.message_type not in CHANGES:
+        raise InputError(f"a {invoking.message_type} is no message that starts a rule")
+    return invoking.item

@@ -25,7 +25,7 @@ from shared.model.score import RiskClass, Score
 from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Usage
 from shared.pci.risk import RiskTable
-from shared.pci.score import ScoreParameters, score_identity
+from shared.pci.score import UNKNOWN, ScoreParameters, Scoring, Surroundings
 
 MAX_SILENT_DAYS = 2  # the sweep itself is recorded every few hours: a trail that works is seen every day
 MAX_GAP_DAYS = 7
@@ -68,15 +68,22 @@ class NoPlanError(InputError):
 
 
 def derive_plan(
-    detail: IdentityDetail, evidence: Evidence, knowledge: Knowledge, options: Options, *, now: datetime
+    detail: IdentityDetail,
+    evidence: Evidence,
+    knowledge: Knowledge,
+    options: Options,
+    *,
+    now: datetime,
+    surroundings: Surroundings = UNKNOWN,
 ) -> Plan | Reason:
     """Plan how `detail` loses what it does not use, proven to grant nothing new and to keep every recorded use.
 
-    The same identity, policies and evidence give the same `plan_id`. A Reason says why there is no plan; then nothing
-    may be changed. Raises PolicyDocumentError for a policy that cannot be read.
+    The same identity, policies and evidence give the same `plan_id`. `surroundings` are those that the scorer scores
+    by: they decide over the scores before and after, so whether a plan is worth it, and nothing else. A Reason says why
+    there is no plan; then nothing may be changed. Raises PolicyDocumentError for a policy that cannot be read.
     """
     try:
-        return _Derivation(detail, evidence, knowledge, options, now).plan()
+        return _Derivation(detail, evidence, knowledge, options, surroundings, now).plan()
     except NoPlanError as error:
         return error.reason
 
@@ -89,6 +96,7 @@ class _Derivation:
     evidence: Evidence
     knowledge: Knowledge
     options: Options
+    surroundings: Surroundings
     now: datetime
 
     def plan(self) -> Plan:
@@ -97,9 +105,9 @@ class _Derivation:
         kept, used = self._keep(granted)
         document = self._narrowed(kept)
         proofs = self._proofs(document, used)
-        before, after = self._score(self.detail), self._score(self._bounded_by(document))
+        before, after = self._scores(self.detail, self._bounded_by(document))
         if after.pci >= self.options.threshold - HYSTERESIS:  # else it would stay NON_COMPLIANT afterwards
-            message = f"PCI would still be {after.pci:.0f}: what it uses is enough for {self.options.threshold:.0f}"
+            message = f"PCI would still be {after.pci:.0f}: what it keeps is enough for {self.options.threshold:.0f}"
             raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
         base = fingerprint(self.detail)
         plan_id = digest([self.detail.ref.identity_id, base, self.options.strategy.value, document])[:16]
@@ -211,17 +219,17 @@ class _Derivation:
         source = PolicySource(PolicyKind.MANAGED, "plan")
         return self.detail.model_copy(update={"boundary": Policy(source=source, document=document)})
 
-    def _score(self, detail: IdentityDetail) -> Score:
-        knowledge = self.knowledge
-        return score_identity(
-            detail,
-            self.evidence.usage,
-            knowledge.catalogue,
-            knowledge.risk,
-            knowledge.parameters,
+    def _scores(self, *details: IdentityDetail) -> list[Score]:
+        """Scores as the scorer makes them, whose verdict is to change: without last-accessed information, too."""
+        scoring = Scoring(
+            self.knowledge.catalogue,
+            self.knowledge.risk,
+            self.knowledge.parameters,
             now=self.now,
             window_days=self.options.window_days,
+            surroundings=self.surroundings,
         )
+        return [scoring.score(detail, self.evidence.usage) for detail in details]
 
     def _worst_first(self, keys: frozenset[str]) -> tuple[str, ...]:
         """Names by risk class, so that whoever reads only the first ones reads those that matter."""

@@ -26,6 +26,8 @@ from services.remediator.history import ENDED, FAILED, UNDER_WAY, History, carri
 from services.remediator.saga import Saga, StopError
 from services.remediator.settings import RemediationSettings
 from shared.aws import clients
+from shared.aws.account_snapshots import AccountSnapshots
+from shared.aws.account_surroundings import Found, StoredSurroundings
 from shared.aws.dynamodb import Table
 from shared.aws.eventbridge import Publisher
 from shared.aws.iam import IamReader
@@ -90,7 +92,11 @@ class Remediation:
         self._cause = cause
         self._iam = IamReader(clients.iam())
         self._journal = Journal(Table(dynamodb, settings.journal_table))
-        self._scores = ScoreTable(Table(dynamodb, settings.scores_table))
+        scores = Table(dynamodb, settings.scores_table)
+        self._scores = ScoreTable(scores)
+        self._surroundings = StoredSurroundings(
+            AccountSnapshots(scores), settings.account_id, has_inventory=settings.has_inventory, note=_note
+        )
         self._ledger = UsageLedger(Table(dynamodb, settings.usage_table))
         self._publisher = Publisher(clients.events(), settings.event_bus, Service.REMEDIATOR)
 
@@ -289,7 +295,8 @@ class Remediation:
             min_observed_days=settings.min_observed_days,
             ttl=timedelta(hours=settings.plan_ttl_hours),
         )
-        return derive_plan(detail, evidence, knowledge, options, now=now)
+        around = self._surroundings.remembered()
+        return derive_plan(detail, evidence, knowledge, options, now=now, surroundings=around)
 
     def _propose(self, plan: Plan, detail: IdentityDetail, wish: Wish) -> PlanRecord:
         """Put the plan on paper; one that was proposed before, or that ended, is opened again as it now is."""
@@ -368,3 +375,10 @@ class Remediation:
 
     def _remaining_seconds(self) -> float:
         return self._context.get_remaining_time_in_millis() / 1000
+
+
+def _note(found: Found) -> None:
+    """What this version can't read counts as never stored, until the next sweep stores it anew."""
+    if found.is_of_another_version:
+        metrics.add_metric("SnapshotsUnread", MetricUnit.Count, 1)
+        logger.warning("a stored snapshot is of another version", snapshot=found.name)

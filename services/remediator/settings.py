@@ -7,6 +7,8 @@ from pydantic import Field
 from shared.model.plan import Strategy
 from shared.settings import Settings
 
+NO_INVENTORY = "none"
+
 
 class RemediationSettings(Settings):
     """What is needed to plan, prove, apply and roll back."""
@@ -26,3 +28,9 @@ class RemediationSettings(Settings):
     score_max_age_hours: int = Field(ge=1, le=24 * 30)
     plan_ttl_hours: int = Field(ge=1, le=24 * 30)
     dwell_seconds: int = Field(ge=0, le=60)
+    inventory_source: str = Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether the scorer measures reach against an inventory."""
+        return self.inventory_source != NO_INVENTORY

@@ -12,6 +12,10 @@ from shared.model.identity import IdentityRef, IdentityType
 CLOUDTRAIL = "AWS API Call via CloudTrail"
 CONFIG_ITEM = "Config Configuration Item Change"
 
+# Calls on a managed policy that leave the document in force as it is: the default version can't be deleted.
+INNOCENT_CALLS = frozenset({"TagPolicy", "UntagPolicy", "DeletePolicyVersion"})
+ATTACHMENT_COUNTS = frozenset({"configuration.attachmentcount", "configuration.permissionsboundaryusagecount"})
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -44,13 +48,28 @@ def _of_call(detail: Mapping[str, Any], account_id: str) -> tuple[Changed, ...]:
         raise InputError("detail.requestParameters is not an object")
     if isinstance(user := parameters.get("newUserName") or parameters.get("userName"), str):
         return (Changed(named=(IdentityType.USER, user)),)
-    if isinstance(role := parameters.get("roleName"), str):
+    if isinstance(role := parameters.get("roleName") or _role_in_answer(detail), str):
         return (Changed(named=(IdentityType.ROLE, role)),)
     if isinstance(group := parameters.get("newGroupName") or parameters.get("groupName"), str):
         return (Changed(group=group),)
-    if isinstance(policy := parameters.get("policyArn"), str) and _account_of(policy) in {account_id, "aws"}:
-        return (Changed(policy_arn=policy),)
-    return ()
+    if not isinstance(policy := parameters.get("policyArn"), str) or _account_of(policy) not in {account_id, "aws"}:
+        return ()
+    return (Changed(policy_arn=policy),) if _alters_policy(str(detail.get("eventName")), parameters) else ()
+
+
+def _role_in_answer(detail: Mapping[str, Any]) -> object:
+    """Name of the role that CreateServiceLinkedRole made: only the answer has it, the request names the service."""
+    match detail.get("responseElements"):
+        case {"role": {"roleName": name}}:
+            return name
+    return None
+
+
+def _alters_policy(call: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a call on a managed policy may alter the document in force; one that is not known may."""
+    if call == "CreatePolicyVersion":
+        return bool(parameters.get("setAsDefault"))
+    return call not in INNOCENT_CALLS
 
 
 def _account_of(arn: str) -> str:
@@ -74,8 +93,21 @@ def _of_item(detail: Mapping[str, Any]) -> tuple[Changed, ...]:
         case "AWS::IAM::Role":
             return (Changed(named=(IdentityType.ROLE, name)),)
         case "AWS::IAM::Group":
-            return (Changed(group=name),)
+            return () if _tells_of_holders(detail) else (Changed(group=name),)
         case "AWS::IAM::Policy":
-            return (Changed(policy_arn=arn),)
+            return () if _tells_of_holders(detail) else (Changed(policy_arn=arn),)
         case _:
             raise InputError(f"a configuration item of {kind!r} is not ours")
+
+
+def _tells_of_holders(detail: Mapping[str, Any]) -> bool:
+    """Whether all that changed about a group or a policy is who has it: nobody else's permissions are other ones.
+
+    Who was added or removed has a configuration item of their own. An item that does not say what changed tells all.
+    Form of the difference: https://repost.aws/knowledge-center/config-configurationitemdiff
+    """
+    match detail.get("configurationItemDiff"):
+        case {"changeType": "UPDATE", "changedProperties": {**properties}} if properties:
+            names = {str(name).lower() for name in properties}
+            return all(name.startswith("relationships.") or name in ATTACHMENT_COUNTS for name in names)
+    return False

@@ -1,126 +1,139 @@
 """The scorer wired to AWS: reads what a score needs, keeps the current scores, tells what changed."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cached_property
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.scorer.changes import Changed
-from services.scorer.core import account_event, announcement, digest_of, scored, successor
+from services.scorer.core import announcement, digest_of, score_requests, successor
 from services.scorer.settings import ScoreSettings
+from services.scorer.surroundings.edge import known_surroundings
 from shared.aws import clients
-from shared.aws.cloudtrail import TrailReader
 from shared.aws.dynamodb import Table
 from shared.aws.eventbridge import Publisher
 from shared.aws.iam import IamReader, NamedIdentity
 from shared.aws.score_table import ScoreTable
+from shared.aws.score_trend import ScoreTrend
 from shared.aws.usage_ledger import UsageLedger
-from shared.errors import ConflictError, DependencyError, LeastwiseError, NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.events import Service
-from shared.iam.data_events import recorded_prefixes
-from shared.knowledge import load_catalogue, load_data_event_types, load_risk
+from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.score import Score, StoredScore
-from shared.model.usage import TRAIL_FEED, Coverage, IdentityKey
+from shared.model.trend import Reading
+from shared.model.usage import Coverage, IdentityKey
 from shared.observability import logger, metrics
-from shared.pci.score import ScoreParameters, score_account, score_identity
+from shared.pci.score import ScoreParameters, Scoring, Surroundings
 from shared.protection import protection_of
 
-MAX_ATTEMPTS = 5  # of storing one score while others store it too
+MAX_ATTEMPTS = 10  # of storing one score while others store it too
+MAX_AT_ONCE = 25  # identities that one change may concern; for more, each gets a message of its own
+
+
+class Outcome(StrEnum):
+    """What came of a look at an identity."""
+
+    NEWS = "news"  # scored and told
+    KNOWN = "known"  # scored, and nothing new
+    OVERTAKEN = "overtaken"  # a later look was stored before
+    GONE = "gone"  # there is no such identity (any more)
 
 
 class Scorer:
-    """Reads what a score needs, keeps the current scores and tells what changed; one per message or sweep."""
+    """Reads what a score needs, keeps the current scores and tells what changed.
 
-    def __init__(self, settings: ScoreSettings, now: datetime) -> None:
+    One per batch or sweep, which began at `now`. Every look at IAM is later than the time that it is stored with, so
+    that of two scores the later one knows more. Without `surroundings` those that the last sweep stored are taken.
+    """
+
+    def __init__(self, settings: ScoreSettings, now: datetime, surroundings: Surroundings | None = None) -> None:
         dynamodb = clients.dynamodb()
         self._settings = settings
         self._now = now
+        self._surroundings = surroundings
         self._iam = IamReader(clients.iam())
         self._ledger = UsageLedger(Table(dynamodb, settings.usage_table))
         self._scores = ScoreTable(Table(dynamodb, settings.scores_table))
+        self._trend = ScoreTrend(Table(dynamodb, settings.scores_table), retention_days=settings.retention_days)
         self._publisher = Publisher(clients.events(), settings.event_bus, Service.SCORER)
 
-    def affected(self, changed: Changed) -> list[IdentityDetail]:
-        """Everyone whose permissions a change may have altered, as IAM says now; those who are gone are retired."""
-        details = []
-        for who in self._named(changed):
-            try:
-                details.append(self._iam.identity(who, now=self._now))
-            except NotFoundError:
-                logger.info("identity is gone", identity_type=who.type, identity_name=who.name)
-                self._retire(lambda ref, who=who: (ref.type, ref.name) == who)  # type: ignore[misc]
-        return details
+    def rescore(self, changed: Changed, *, cause: str) -> None:
+        """Score everyone whose permissions a change may have altered, as IAM says now; the gone are retired.
 
-    def score(self, detail: IdentityDetail) -> tuple[Score, bool]:
-        """Score one identity, store it, and publish it where it says something new; returns (score, was new).
+        Where these are many, each is asked for by an event instead. `cause` is the id of the event that told of it.
+        """
+        named = self._named(changed)
+        if len(named) > MAX_AT_ONCE:
+            self._request(named, changed, cause)
+            return
+        for who in named:
+            self._rescore(who)
 
-        A score from a later look at IAM is never replaced by one from an earlier look.
+    def score(self, detail: IdentityDetail) -> Outcome:
+        """Score one identity, store it as of the time that it was read at, and publish it where it says something new.
+
+        A score from a later look at IAM is never replaced by one from an earlier look, and who was found to be gone
+        later is not brought back.
         """
         score = self._compute(detail)
         for _ in range(MAX_ATTEMPTS):
             previous = self._scores.get(self._settings.account_id, detail.ref.identity_id)
-            if previous and previous.present and previous.score.scored_at > self._now:
-                return previous.score, False
+            if previous and previous.looked_at > score.scored_at:
+                return Outcome.OVERTAKEN
             try:
-                return score, self._store(successor(previous, score), previous)
+                told = self._store(successor(previous, score), previous)
             except ConflictError:
                 continue
+            self._keep_name(detail)
+            return Outcome.NEWS if told else Outcome.KNOWN
         raise ConflictError(f"score of {detail.ref.arn}: other writers won {MAX_ATTEMPTS} times")
 
-    def sweep(self, *, trail_log_bucket: str = "") -> dict[str, float | int]:
-        """Score all identities from one listing, retire those that are gone, and publish the account's score.
-
-        One that can't be scored stops nobody else and is not retired; at the end it is an error all the same.
-        `trail_log_bucket` is where the log files come from that are read here; empty where none are.
-        """
-        self._note_data_events(trail_log_bucket)
-        failed: dict[str, LeastwiseError] = {}
-        outcomes = []
-        for detail in self._iam.account(now=self._now, on_error=failed.__setitem__):
-            try:
-                outcomes.append(self.score(detail))
-            except LeastwiseError as error:
-                failed[detail.ref.identity_id] = error
-        present = {score.identity.identity_id for score, _ in outcomes} | set(failed)
-        self._retire(lambda identity: identity.identity_id not in present)
-        counted, excluded = scored([score for score, _ in outcomes])
-        account = score_account(counted, self._settings.account_id, excluded=excluded, now=self._now)
-        found = sum(was_new for _, was_new in outcomes)
-        self._publisher.publish(account_event(account, sweep_found=found, now=self._now))
-        metrics.add_metric("AccountPci", MetricUnit.NoUnit, account.pci)
-        metrics.add_metric("SweepFound", MetricUnit.Count, found)
-        logger.info("account scored", pci=account.pci, identities=account.identities, sweep_found=found)
-        if failed:
-            metrics.add_metric("SweepFailed", MetricUnit.Count, len(failed))
-            reasons = "; ".join(f"{identity_id}: {error}" for identity_id, error in list(failed.items())[:5])
-            raise DependencyError(f"{len(failed)} identities could not be scored: {reasons}"[:1500])
-        return {"pci": account.pci, "identities": account.identities, "excluded": excluded, "sweep_found": found}
-
-    def _note_data_events(self, trail_log_bucket: str) -> None:
-        """Note for today which services' data events are all recorded and come in by the log files of this bucket.
-
-        Only on a day on which log files came: a bucket that tells nobody of them brings no data events. Where trails
-        can't be read nothing is noted, so that what their data events would show counts as not to be known.
-        """
-        if not trail_log_bucket:
-            return
-        midnight = datetime.combine(self._now, time.min, tzinfo=self._now.tzinfo)
+    def look_again(self, ref: IdentityRef, *, now: datetime) -> Outcome:
+        """Score an identity by a look of its own, or retire it where IAM has it no more."""
         try:
-            recording = TrailReader(clients.cloudtrail).recording(trail_log_bucket, since=midnight)
-        except LeastwiseError as error:
-            metrics.add_metric("TrailsUnread", MetricUnit.Count, 1)
-            logger.warning("trails could not be read, so no data events count as recorded", error=str(error))
+            detail = self._iam.verified(ref, now=now)
+        except NotFoundError:
+            self._retire(ref, now=now)
+            return Outcome.GONE
+        return self.score(detail)
+
+    def _rescore(self, who: NamedIdentity) -> None:
+        try:
+            detail = self._iam.identity(who, now=self._now)
+        except NotFoundError:
+            logger.info("identity is gone", identity_type=who.type, identity_name=who.name)
+            if known := self._scores.holder(self._settings.account_id, *who):
+                self._retire(known, now=self._now)
             return
-        prefixes = recorded_prefixes(recording.data_event_types, load_data_event_types())
-        account_id, today = self._settings.account_id, self._now.date()
-        seen = self._ledger.read_coverage(account_id, since=midnight).seen.get(today)
-        brought = seen is not None and TRAIL_FEED in seen.feeds
-        if prefixes and brought:
-            self._ledger.merge_coverage(account_id, Coverage.of([today], data_events=prefixes, reads=False))
-        logger.info("trails read", data_events=sorted(prefixes), noted=brought, missing=recording.management_gaps)
+        self.score(detail)
+
+    def _keep_name(self, detail: IdentityDetail) -> None:
+        """Note whose the name is, so that events can be understood that tell the name of somebody who is gone."""
+        ref = detail.ref
+        known = self._scores.holder(ref.account_id, ref.type, ref.name)
+        if known == ref:
+            return
+        if known and known.identity_id != ref.identity_id:  # a name belongs to one at a time
+            self._retire(known, now=detail.read_at)
+        with suppress(ConflictError):  # it is somebody else's by now
+            self._scores.put_holder(ref, seen_at=detail.read_at)
+
+    def _request(self, named: list[NamedIdentity], changed: Changed, cause: str) -> None:
+        """Ask for a score of each; whoever has none yet is looked up, since an event names identities for good."""
+        refs = []
+        for who in named:
+            try:
+                refs.append(self._scores.holder(self._settings.account_id, *who) or self._iam.reference(who))
+            except NotFoundError:
+                logger.info("identity is gone", identity_type=who.type, identity_name=who.name)
+        shared = f"group {changed.group}" if changed.group else f"policy {changed.policy_arn}"
+        reason = f"{shared} changed, which {len(named)} identities share"
+        self._publisher.publish(*score_requests(refs, cause=cause, reason=reason, now=self._now))
+        logger.info("scores requested", identities=len(refs), reason=reason)
 
     def _store(self, successor: StoredScore, previous: StoredScore | None) -> bool:
         stored = self._scores.put(successor)
@@ -128,6 +141,8 @@ class Scorer:
         if told is None:
             return False
         self._publisher.publish(told)
+        identity = stored.score.identity
+        self._trend.add(identity.account_id, Reading.of(stored.score), identity_id=identity.identity_id)
         self._scores.put(replace(stored, announced=digest_of(stored.score), announcements=stored.announcements + 1))
         metrics.add_metric("IdentitiesScored", MetricUnit.Count, 1)
         logger.info("identity scored", arn=told.identity.arn, pci=told.pci, unused=told.unused, granted=told.granted)
@@ -142,15 +157,24 @@ class Scorer:
         """What the account's trail showed: the same for everyone who is scored at this time."""
         return self._ledger.read_coverage(self._settings.account_id, since=self._since)
 
+    @cached_property
+    def _scoring(self) -> Scoring:
+        return Scoring(
+            load_catalogue(),
+            load_risk(),
+            ScoreParameters(),
+            now=self._now,
+            window_days=self._settings.window_days,
+            surroundings=self._surroundings or known_surroundings(self._settings),
+        )
+
     def _compute(self, detail: IdentityDetail) -> Score:
-        window = self._settings.window_days
         key = IdentityKey(self._settings.account_id, detail.ref.identity_id)
         usage = self._ledger.read(key, since=self._since, coverage=self._coverage)
-        score = score_identity(
-            detail, usage, load_catalogue(), load_risk(), ScoreParameters(), now=self._now, window_days=window
-        )
+        score = self._scoring.score(detail, usage)
         protection = protection_of(detail, stack_name=self._settings.stack_name)
-        return score.model_copy(update={"exempt": protection.message}) if protection else score
+        exempt = protection.message if protection else None
+        return score.model_copy(update={"scored_at": detail.read_at, "exempt": exempt})
 
     def _named(self, changed: Changed) -> list[NamedIdentity]:
         if changed.ref:
@@ -161,11 +185,12 @@ class Scorer:
             return self._iam.members_of_group(changed.group)
         return self._iam.holders_of_policy(changed.policy_arn) if changed.policy_arn else []
 
-    def _retire(self, gone: Callable[[IdentityRef], bool]) -> None:
-        for stored in list(self._scores.scores(self._settings.account_id)):
-            if not gone(stored.score.identity) or stored.score.scored_at > self._now:
-                continue
-            try:
-                self._scores.put(replace(stored, present=False))
-            except ConflictError:
-                logger.info("a later score exists", arn=stored.score.identity.arn)
+    def _retire(self, ref: IdentityRef, *, now: datetime) -> None:
+        """Mark the score of whoever was not there at `now`, unless by then another name was known or a later look."""
+        stored = self._scores.get(ref.account_id, ref.identity_id)
+        if stored is None or not stored.present or stored.looked_at > now or stored.score.identity.name != ref.name:
+            return
+        try:
+            self._scores.put(replace(stored, present=False, retired_at=now))
+        except ConflictError:
+            logger.info("a later score exists", arn=ref.arn)

@@ -12,6 +12,8 @@ from services.scorer.edge import Scorer
 from services.scorer.feeds.edge import TrailLogReader, UsageFeed
 from services.scorer.feeds.envelopes import record_in
 from services.scorer.settings import ScoreSettings, SweepSettings, TrailLogSettings, UsageSettings
+from services.scorer.sweeping.edge import Sweep
+from services.scorer.sweeping.trigger import paused_at
 from services.scorer.trail.record import Record
 from shared.envelope import parse_envelope
 from shared.observability import explained, logger, metrics, process_messages, tracer, utc_now
@@ -63,23 +65,27 @@ def handle_trail_logs(event: dict[str, Any], context: LambdaContext) -> PartialI
 @tracer.capture_lambda_handler(capture_response=False)
 def handle_score_requests(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Score whoever an IAM change, a Config item change or a request names; publish each score that changed."""
+    settings = ScoreSettings.load()
+    scorer = Scorer(settings, utc_now())
+
+    def score_message(record: SQSRecord) -> None:
+        envelope = parse_envelope(record.body, account_id=settings.account_id)
+        for changed in changes_of(envelope):
+            scorer.rescore(changed, cause=envelope.id)
+
     return process_messages(event, context, score_message)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @tracer.capture_lambda_handler(capture_response=False)
-def handle_sweep(event: dict[str, Any], context: LambdaContext) -> dict[str, float | int]:  # noqa: ARG001 Lambda's shape
+def handle_sweep(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Score every identity of the account afresh, find what events missed, and score the account."""
     settings = SweepSettings.load()
-    return Scorer(settings, utc_now()).sweep(trail_log_bucket=settings.trail_log_bucket)
-
-
-def score_message(record: SQSRecord) -> None:
-    """Score every identity that one message concerns."""
-    settings = ScoreSettings.load()
-    scorer = Scorer(settings, utc_now())
-    envelope = parse_envelope(record.body, account_id=settings.account_id)
-    for changed in changes_of(envelope):
-        for detail in scorer.affected(changed):
-            scorer.score(detail)
+    sweep = Sweep(
+        settings,
+        utc_now(),
+        lambda: context.get_remaining_time_in_millis() / 1_000,
+        request_id=context.aws_request_id,
+    )
+    return sweep.run(paused_at(event, account_id=settings.account_id))

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from shared.settings import Settings
 
+NO_INVENTORY = "none"
+OWN_INVENTORY = "config"
+
 
 class TrailAccounts(StrEnum):
     """Whose usage is recorded from the log files of a trail."""
@@ -36,7 +39,7 @@ class TrailLogSettings(UsageSettings):
 
 
 class ScoreSettings(Settings):
-    """Scoring one identity."""
+    """Scoring one identity; the inventory is from AWS Config, from an aggregator of it by name, or from nowhere."""
 
     account_id: str = Field(pattern=r"^\d{12}$")
     usage_table: str = Field(min_length=1)
@@ -44,9 +47,22 @@ class ScoreSettings(Settings):
     event_bus: str = Field(min_length=1)
     stack_name: str = Field(min_length=1)
     window_days: int = Field(ge=1, le=400)
+    retention_days: int = Field(ge=90, le=3650)
+    inventory_source: str = Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether reach is measured against an inventory, where there is one."""
+        return self.inventory_source != NO_INVENTORY
+
+    @property
+    def aggregator(self) -> str | None:
+        """Name of the aggregator that the inventory is read from; None is AWS Config of this account and region."""
+        return None if self.inventory_source in {NO_INVENTORY, OWN_INVENTORY} else self.inventory_source
 
 
 class SweepSettings(ScoreSettings):
     """Scoring all identities; the bucket of the trail's log files is empty where none are read."""
 
     trail_log_bucket: str
+    sweep_schedule: str = Field(pattern=r"^(rate|cron)\(.+\)$")

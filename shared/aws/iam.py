@@ -1,16 +1,27 @@
 """Reading IAM: identities with every policy in force, and the whole account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from botocore.exceptions import ClientError
 
 from shared.aws.clients import aws_errors
 from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
-from shared.iam.authorization import LISTS, OnError, identity_details, merge_pages
+from shared.iam.authorization import identity_details, merge_pages
+from shared.iam.authorization_items import LISTS
 from shared.model.identity import IdentityDetail, IdentityRef, IdentityType
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+
+PAGE_ITEMS = 100  # users, roles, groups and policies of one page, at most; IAM may give fewer
+MARKER_REFUSED = frozenset({"InvalidInput", "ValidationError"})
+ListedKind = Literal["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]
+
+
+class MarkerRefusedError(InputError):
+    """IAM doesn't know the marker (any more) that a listing was to be resumed at: list from the start."""
 
 
 class NamedIdentity(NamedTuple):
@@ -20,26 +31,63 @@ class NamedIdentity(NamedTuple):
     name: str
 
 
+class ListingPage(NamedTuple):
+    """Some of an account, as the API gives it by kind; `marker` is where the next page begins, None after the last."""
+
+    content: Mapping[str, list[Any]]
+    marker: str | None
+
+
 class IamReader:
     """Reads identities and their policies; every listing to its last page."""
 
     def __init__(self, client: "IAMClient") -> None:
         self._client = client
 
-    def account(self, *, now: datetime, on_error: OnError | None = None) -> Iterator[IdentityDetail]:
-        """Every user and role of the account (GetAccountAuthorizationDetails, all pages).
+    def pages(self, kinds: Sequence[ListedKind], *, marker: str | None = None) -> Iterator[ListingPage]:
+        """Pages of GetAccountAuthorizationDetails over the given kinds, from `marker` on.
 
-        Managed policies that the listing names but leaves out (as it may, where one is a boundary only) are read one by
-        one. An identity that can't be read is told to `on_error` and left out. Raises DependencyError for a listing
-        without any identity: our own roles would be in it.
+        Raises MarkerRefusedError where that is none. Filter, Marker and IsTruncated as
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html has them.
         """
-        with aws_errors("GetAccountAuthorizationDetails"):
-            pages = list(self._client.get_paginator("get_account_authorization_details").paginate())
-            details = merge_pages(pages)
-            details["Policies"] += self._documents(details)
-        if not details["UserDetailList"] and not details["RoleDetailList"]:
-            raise DependencyError("GetAccountAuthorizationDetails listed no user and no role")
-        return identity_details(details, read_at=now, on_error=on_error)
+        while True:
+            page = self._page(kinds, marker)
+            yield page
+            if (marker := page.marker) is None:
+                return
+
+    def _page(self, kinds: Sequence[ListedKind], marker: str | None) -> ListingPage:
+        resumed = {"Marker": marker} if marker else {}
+        call = "GetAccountAuthorizationDetails"
+        with aws_errors(call):
+            try:
+                answer: Any = self._client.get_account_authorization_details(
+                    Filter=list(kinds), MaxItems=PAGE_ITEMS, **resumed
+                )
+            except ClientError as error:
+                if marker and error.response.get("Error", {}).get("Code") in MARKER_REFUSED:
+                    raise MarkerRefusedError(f"{call}: the marker of its page is refused") from error
+                raise
+        following = answer.get("Marker") if answer.get("IsTruncated") else None
+        if answer.get("IsTruncated") and not following:
+            raise DependencyError(f"{call}: a page says that there are more, and not where")
+        return ListingPage(merge_pages([answer]), following)
+
+    def reference(self, who: NamedIdentity) -> IdentityRef:
+        """The identity that a name means now, without its policies. Raises NotFoundError when there is none."""
+        is_user = who.type is IdentityType.USER
+        with aws_errors(f"reading {who.type} {who.name}"):
+            raw = self._raw_user(who.name) if is_user else self._raw_role(who.name)
+        arn = raw["Arn"]
+        return IdentityRef(account_id=arn.split(":")[4], identity_id=raw["UserId" if is_user else "RoleId"], arn=arn)
+
+    def policy(self, arn: str) -> dict[str, Any]:
+        """A managed policy with the document in force, as the account's listing has it.
+
+        Raises NotFoundError when it does not exist (any more).
+        """
+        with aws_errors(f"reading {arn}"):
+            return self._policy(arn)
 
     def identity(self, who: NamedIdentity, *, now: datetime) -> IdentityDetail:
         """One user or role with every policy in force.
@@ -140,13 +188,8 @@ class IamReader:
 
     def _documents(self, details: dict[str, list[Any]]) -> list[Any]:
         """The default version's document of every managed policy that `details` names and does not hold."""
-        arns: dict[str, None] = {}
-        for holder in (*details["UserDetailList"], *details["RoleDetailList"], *details["GroupDetailList"]):
-            arns.update(dict.fromkeys(policy["PolicyArn"] for policy in holder.get("AttachedManagedPolicies", [])))
-            if boundary := (holder.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"):
-                arns[boundary] = None
         held = {policy["Arn"] for policy in details["Policies"]}
-        return [self._policy(arn) for arn in arns if arn not in held]
+        return [self._policy(arn) for arn in managed_policies_named(details) if arn not in held]
 
     def _policy(self, arn: str) -> dict[str, Any]:
         version = self._client.get_policy(PolicyArn=arn)["Policy"].get("DefaultVersionId")
@@ -156,6 +199,16 @@ class IamReader:
             "Arn": arn,
             "PolicyVersionList": [self._client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]],
         }
+
+
+def managed_policies_named(details: Mapping[str, list[Any]]) -> list[str]:
+    """ARNs of the managed policies that users, roles and groups of a listing hold, boundaries included; each once."""
+    arns: dict[str, None] = {}
+    for holder in (*details["UserDetailList"], *details["RoleDetailList"], *details["GroupDetailList"]):
+        arns.update(dict.fromkeys(policy["PolicyArn"] for policy in holder.get("AttachedManagedPolicies", [])))
+        if boundary := (holder.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"):
+            arns[boundary] = None
+    return list(arns)
 
 
 def _empty() -> dict[str, list[Any]]:

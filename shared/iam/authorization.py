@@ -2,30 +2,42 @@
 
 Shapes as `GetAccountAuthorizationDetails` gives them (boto3 decodes documents; `aws iam` prints them as JSON; the raw
 API URL-encodes them): https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+Whatever is missing or has another shape is an error: it must never pass for a permission that isn't there.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
-from pydantic import ValidationError
-
-from shared.errors import InputError
+from shared.errors import InputError, PolicyDocumentError
+from shared.iam.authorization_items import LISTS, Raw, check_once, group_name, items_of, listed
+from shared.iam.authorization_shapes import (
+    GroupDetail,
+    Holder,
+    InlinePolicy,
+    ManagedPolicyDetail,
+    PolicyVersion,
+    RoleDetail,
+    UserDetail,
+)
+from shared.iam.documents import decode_document
 from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.inventory import account_of_arn
 from shared.model.sources import PolicyKind, PolicySource
 
 OnError = Callable[[str, InputError], None]  # told the unique id of an identity, and why it can't be read
-LISTS = ("UserDetailList", "RoleDetailList", "GroupDetailList", "Policies")
+LONGEST_ARN = 2_048
 
 
 def merge_pages(pages: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Join the pages of one listing; identities of one page may hold policies of another."""
+    """Join the pages of one listing; identities of one page may hold policies of another.
+
+    Raises InputError for a list that is none.
+    """
     merged: dict[str, list[Any]] = {name: [] for name in LISTS}
     for page in pages:
         for name in LISTS:
-            merged[name].extend(page.get(name, []))
+            merged[name].extend(listed(page, name))
     return merged
 
 
@@ -34,103 +46,144 @@ def identity_details(
 ) -> Iterator[IdentityDetail]:
     """Every user and role with its inline, managed and group policies and its permissions boundary.
 
-    Raises InputError that names the identity when a policy that it holds has no document in `details`: a missing
-    document is never an empty one. With `on_error` that is told the unique id and the error, and the others go on.
+    Raises InputError that names the identity, and the place (JSON path) of what is wrong, for one that has not IAM's
+    shape, that is listed twice and differently, or that holds a policy or a group that `details` has no document of, or
+    several: a missing document is never an empty one. With `on_error` that is told the unique id, or the place of an
+    identity without one, and the error, and the others go on.
     """
-    policies = {policy["Arn"]: policy for policy in details.get("Policies", [])}
-    groups = {group["GroupName"]: group for group in details.get("GroupDetailList", [])}
-    raws = [(user["UserId"], user) for user in details.get("UserDetailList", [])]
-    raws += [(role["RoleId"], role) for role in details.get("RoleDetailList", [])]
-    for identity_id, raw in raws:
+    shared = _Shared(details)
+    shapes: tuple[type[Holder], ...] = (UserDetail, RoleDetail)
+    holders = [(shape, raw) for shape in shapes for raw in items_of(details, shape)]
+    for shape, raw in holders:
         try:
-            detail = _detail(raw, identity_id, _held(raw, policies, groups), policies, read_at)
+            detail = _detail(shape, raw, shared, read_at)
         except InputError as error:
             if on_error is None:
                 raise
-            on_error(identity_id, error)
+            on_error(raw.name, error)
             continue
         yield detail
 
 
-def _held(
-    raw: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Mapping[str, Any]]
-) -> list[Policy]:
-    held = [*_inline(raw, "UserPolicyList"), *_inline(raw, "RolePolicyList"), *_attached(raw, policies)]
-    for name in raw.get("GroupList", []):
-        if name not in groups:
-            raise InputError(f"{raw['Arn']}: group {name!r} is not in the authorization details")
-        held.extend(_of_group(groups[name], policies))
-    return held
+class _Shared:
+    """Groups and managed policies of a listing: each is read when somebody holds it, and once."""
+
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        self._policies = {raw.name: raw for raw in items_of(details, ManagedPolicyDetail)}
+        self._groups = {raw.name: raw for raw in items_of(details, GroupDetail)}
+        self._managed: dict[tuple[str, str | None], Policy] = {}
+        self._of_group: dict[tuple[str, str], tuple[Policy, ...]] = {}
+
+    def managed(self, arn: str, *, group: str | None = None) -> Policy:
+        """The document in force of a managed policy."""
+        known = self._managed.get((arn, group))
+        if known is None:
+            raw = self._policies.get(arn)
+            if raw is None:
+                raise InputError(f"the default version of {arn} is not in the authorization details")
+            kind = PolicyKind.GROUP_MANAGED if group else PolicyKind.MANAGED
+            source = PolicySource(kind, arn.rsplit("/", 1)[-1], arn=arn, group=group)
+            known = self._managed[arn, group] = Policy(source=source, document=_default_document(arn, raw))
+        return known
+
+    def of_group(self, account_id: str, name: str) -> tuple[Policy, ...]:
+        """Inline and managed policies of a group of an account, or else of one whose account is not told."""
+        known = self._of_group.get((account_id, name))
+        if known is None:
+            raw = self._groups.get(group_name(account_id, name)) or self._groups.get(group_name("", name))
+            if raw is None:
+                raise InputError(f"group {name!r} is not in the authorization details")
+            try:
+                known = self._of_group[account_id, name] = tuple(self._policies_of(name, raw))
+            except InputError as error:
+                raise InputError(f"group {name}: {error}") from None
+        return known
+
+    def _policies_of(self, group: str, raw: Raw) -> Iterator[Policy]:
+        check_once(raw)
+        detail = GroupDetail.read(raw.value, raw.place)
+        yield from _inline(detail.inline, f"{raw.place}.GroupPolicyList", PolicyKind.GROUP_INLINE, group=group)
+        for attached in detail.attached_managed_policies:
+            yield self.managed(attached.policy_arn, group=group)
 
 
-def _detail(
-    raw: Mapping[str, Any],
-    identity_id: str,
-    held: list[Policy],
-    policies: Mapping[str, Mapping[str, Any]],
-    read_at: datetime,
-) -> IdentityDetail:
-    arn = raw["Arn"]
-    boundary = raw.get("PermissionsBoundary") or {}
-    boundary_arn = boundary.get("PermissionsBoundaryArn")
+def _detail(shape: type[Holder], raw: Raw, shared: _Shared, read_at: datetime) -> IdentityDetail:
+    """One identity; raises InputError that names it."""
     try:
+        check_once(raw)
+        holder = shape.read(raw.value, raw.place)
+        boundary, trust = holder.permissions_boundary, holder.trust
         return IdentityDetail(
-            ref=IdentityRef(account_id=arn.split(":")[4], identity_id=identity_id, arn=arn),
-            created_at=_time(raw["CreateDate"]),
+            ref=IdentityRef(account_id=account_of_arn(holder.arn), identity_id=holder.identity_id, arn=holder.arn),
+            created_at=holder.create_date,
             read_at=read_at,
-            tags={tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])},
-            policies=tuple(held),
-            boundary=_managed(boundary_arn, policies, arn) if boundary_arn else None,
+            tags={tag.key: tag.value for tag in holder.tags},
+            policies=tuple(_held(holder, raw.place, shared)),
+            boundary=shared.managed(boundary.permissions_boundary_arn) if boundary else None,
+            trust=None if trust is None else _document(trust, f"{raw.place}.AssumeRolePolicyDocument"),
+            groups=holder.groups,
+            instance_profile=bool(holder.instance_profile_list),
         )
-    except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise InputError(f"{arn}: {where}") from None
+    except InputError as error:
+        name = _arn_of(raw)
+        raise InputError(f"{name}: {error}" if name else str(error)) from None
 
 
-def _inline(raw: Mapping[str, Any], field: str) -> Iterator[Policy]:
-    for policy in raw.get(field, []):
-        source = PolicySource(PolicyKind.INLINE, policy["PolicyName"])
-        yield Policy(source=source, document=_document(policy["PolicyDocument"], raw["Arn"]))
+def _held(holder: Holder, place: str, shared: _Shared) -> Iterator[Policy]:
+    field = "UserPolicyList" if isinstance(holder, UserDetail) else "RolePolicyList"
+    yield from _inline(holder.inline, f"{place}.{field}", PolicyKind.INLINE)
+    for attached in holder.attached_managed_policies:
+        yield shared.managed(attached.policy_arn)
+    for name in holder.groups:
+        yield from shared.of_group(account_of_arn(holder.arn), name)
 
 
-def _attached(raw: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> Iterator[Policy]:
-    for attached in raw.get("AttachedManagedPolicies", []):
-        yield _managed(attached["PolicyArn"], policies, raw["Arn"])
+def _arn_of(raw: Raw) -> str | None:
+    """The ARN of an identity that may not be readable otherwise."""
+    arn = raw.value.get("Arn") if isinstance(raw.value, Mapping) else None
+    return arn if isinstance(arn, str) and arn.startswith("arn:") and len(arn) <= LONGEST_ARN else None
 
 
-def _of_group(group: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> Iterator[Policy]:
-    name = group["GroupName"]
-    for policy in group.get("GroupPolicyList", []):
-        source = PolicySource(PolicyKind.GROUP_INLINE, policy["PolicyName"], group=name)
-        yield Policy(source=source, document=_document(policy["PolicyDocument"], name))
-    for attached in group.get("AttachedManagedPolicies", []):
-        yield _managed(attached["PolicyArn"], policies, name, group=name)
+def _inline(
+    listed: Iterable[InlinePolicy], field: str, kind: PolicyKind, *, group: str | None = None
+) -> Iterator[Policy]:
+    for number, policy in enumerate(listed):
+        document = _document(policy.policy_document, f"{field}[{number}].PolicyDocument")
+        yield Policy(source=PolicySource(kind, policy.policy_name, group=group), document=document)
 
 
-def _managed(arn: str, policies: Mapping[str, Mapping[str, Any]], holder: str, *, group: str | None = None) -> Policy:
-    policy = policies.get(arn)
-    versions = policy.get("PolicyVersionList", []) if policy else []
-    default = next((version for version in versions if version.get("IsDefaultVersion")), None)
-    if default is None:
-        raise InputError(f"{holder}: the default version of {arn} is not in the authorization details")
-    kind = PolicyKind.GROUP_MANAGED if group else PolicyKind.MANAGED
-    source = PolicySource(kind, arn.rsplit("/", 1)[-1], arn=arn, group=group)
-    return Policy(source=source, document=_document(default["Document"], arn))
+def _default_document(arn: str, raw: Raw) -> dict[str, Any]:
+    """The version of a managed policy that is in force: the one marked as default, or else named as such."""
+    check_once(raw)
+    policy = ManagedPolicyDetail.read(raw.value, raw.place)
+    places = _default_places(policy)
+    if not places:
+        raise InputError(f"{raw.place}: the default version of {arn} is not in the authorization details")
+    if len(places) > 1:
+        raise InputError(f"{raw.place}.PolicyVersionList: several versions of {arn} are the default")
+    version = policy.policy_version_list[places[0]]
+    _check_default(policy, version, raw.place)
+    return _document(version.document, f"{raw.place}.PolicyVersionList[{places[0]}].Document")
 
 
-def _document(raw: Any, where: str) -> dict[str, Any]:
+def _default_places(policy: ManagedPolicyDetail) -> list[int]:
+    versions = policy.policy_version_list
+    marked = [place for place, version in enumerate(versions) if version.is_default_version]
+    named = policy.default_version_id
+    if marked or named is None:
+        return marked
+    return [place for place, version in enumerate(versions) if version.version_id == named]
+
+
+def _check_default(policy: ManagedPolicyDetail, version: PolicyVersion, place: str) -> None:
+    named = policy.default_version_id
+    if named is not None and version.version_id is not None and named != version.version_id:
+        raise InputError(f"{place}.DefaultVersionId: names another version than the one that is marked as default")
+
+
+def _document(raw: Any, place: str) -> dict[str, Any]:
     """A policy document, whether decoded already, JSON text, or URL-encoded JSON text."""
-    if isinstance(raw, str):
-        text = raw if raw.lstrip().startswith("{") else unquote(raw)
-        try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError):
-            raise InputError(f"{where}: a policy document is not JSON") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{where}: a policy document is a {type(raw).__name__}, not an object")
-    return raw
-
-
-def _time(raw: Any) -> datetime:
-    moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return dict(decode_document(raw))
+    except PolicyDocumentError as error:
+        raise InputError(f"{place}: {error.reason}") from None

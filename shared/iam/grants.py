@@ -228,17 +228,34 @@ def _within(granted: Iterable[Grant], limits: Sequence[Grant]) -> list[Grant]:
 
 def _intersect(grant: Grant, limit: Grant) -> Grant | None:
     """The resources and conditions that a grant and one statement of a layer share, or None."""
-    shared = intersect(grant, limit)
-    if shared is None:
+    near = _near(limit, grant.within)
+    shared = intersect(grant, near) if near else None
+    if near is None or shared is None:
         return None
     scope, exact = shared
-    both = () if exact else (Scope(grant.resources, grant.not_resources), Scope(limit.resources, limit.not_resources))
+    both = () if exact else (Scope(grant.resources, grant.not_resources), Scope(near.resources, near.not_resources))
     return grant._replace(
         resources=scope.resources,
         not_resources=scope.not_resources,
         conditions=tuple(dict.fromkeys((*grant.conditions, *limit.conditions))),
         within=tuple(dict.fromkeys((*grant.within, *both))),
     )
+
+
+def _near(limit: Grant, within: Sequence[Scope]) -> Scope | None:
+    """The scope of a limit without the patterns that share nothing with where a grant must lie anyway.
+
+    None where nothing is left. Pattern by pattern, so that it doesn't matter how statements are split.
+    """
+
+    def meets(scope: Scope) -> bool:
+        return all(intersect(scope, one) is not None for one in within)
+
+    if not limit.resources:
+        scope = Scope((), limit.not_resources)
+        return scope if meets(scope) else None
+    left = tuple(pattern for pattern in limit.resources if meets(Scope((pattern,))))
+    return Scope(left) if left else None
 
 
 def _with_exceptions(granted: Iterable[Grant], denies: Sequence[_Denial]) -> tuple[Grant, ...]:

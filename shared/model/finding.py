@@ -1,10 +1,8 @@
 """What is known of the use of actions: their standing, and the catalogued reason for it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -95,25 +93,16 @@ class Finding(NamedTuple):
 class Findings:
     """The standing of every judged action; the sets of the codes share no action and together hold all."""
 
-    def __init__(self, judged: AbstractSet[str], claims: Iterable[tuple[EvidenceCode, AbstractSet[str]]]) -> None:
-        """Let each action belong to the first claim that names it; what none names was not in the trail."""
-        self._judged = judged
-        self._by_code: dict[EvidenceCode, frozenset[str]] = {}
-        taken: set[str] = set()
-        for code, claimed in claims:
-            own = _both(judged, claimed) - taken
-            self._by_code[code] = self._by_code.get(code, frozenset()) | own
-            taken |= own
-        self._taken = taken
+    def __init__(self, by_code: Mapping[EvidenceCode, frozenset[str]]) -> None:
+        self._by_code = by_code
 
     def of_code(self, code: EvidenceCode) -> frozenset[str]:
         """Actions that stand as they do for this reason."""
-        return self._left if code is EvidenceCode.NOT_IN_TRAIL else self._by_code.get(code, frozenset())
+        return self._by_code.get(code, frozenset())
 
     def standing(self, *standings: Standing) -> frozenset[str]:
         """Actions of one or more standings."""
-        codes = (code for code, (standing, _) in CATALOGUE_OF_REASONS.items() if standing in standings)
-        return frozenset().union(*map(self.of_code, codes))
+        return frozenset().union(*map(self.of_code, codes_of(*standings)))
 
     def __iter__(self) -> Iterator[Finding]:
         """Every finding, strongest reason first."""
@@ -121,14 +110,7 @@ class Findings:
             for action in sorted(self.of_code(code)):
                 yield Finding(action, code)
 
-    @cached_property
-    def _left(self) -> frozenset[str]:
-        return frozenset(self._judged - self._taken)
 
-
-def _both(judged: AbstractSet[str], claimed: AbstractSet[str]) -> frozenset[str]:
-    """What two sets share, in the time of the smaller one, whichever kind of set it is."""
-    if judged is claimed:
-        return frozenset(judged)
-    small, large = (judged, claimed) if len(judged) < len(claimed) else (claimed, judged)
-    return frozenset(filter(large.__contains__, small))
+def codes_of(*standings: Standing) -> tuple[EvidenceCode, ...]:
+    """Codes of one or more standings, strongest first."""
+    return tuple(code for code, (standing, _) in CATALOGUE_OF_REASONS.items() if standing in standings)

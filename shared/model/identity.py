@@ -64,7 +64,9 @@ class Policy(BaseModel):
 class IdentityDetail(BaseModel):
     """An identity with every policy in force, as IAM answered at `read_at`.
 
-    `boundary` is the permissions boundary's document, or None where there is none.
+    `boundary` is the permissions boundary's document, or None where there is none. `trust` is a role's trust policy
+    (None for a user, or where it wasn't read), `groups` are the names of a user's groups, `instance_profile` says that
+    EC2 instances can be given the role.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,3 +77,6 @@ class IdentityDetail(BaseModel):
     tags: dict[str, str] = {}
     policies: tuple[Policy, ...] = ()
     boundary: Policy | None = None
+    trust: dict[str, Any] | None = None
+    groups: tuple[str, ...] = ()
+    instance_profile: bool = False

@@ -111,7 +111,8 @@ def _check_job(page: object) -> None:
 def _check_owner(arn: str, report: Mapping[str, Any]) -> None:
     """A user's or role's report names nobody else; another's would call what this one needs unused."""
     for place, service in _objects(report, "ServicesLastAccessed", "ServicesLastAccessed"):
-        if service.get("LastAuthenticatedEntity") not in {None, arn}:
+        entity = service.get("LastAuthenticatedEntity")
+        if entity is not None and entity != arn:
             raise InputError(f"{place}.LastAuthenticatedEntity: the report is about another identity")
 
 

@@ -17,6 +17,13 @@ class Compliance(StrEnum):
     NON_COMPLIANT = "NON_COMPLIANT"
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
+    @classmethod
+    def of(cls, pci: float, threshold: float, exempt: str | None) -> "Compliance":
+        """As AWS Config shows it for a first verdict: from the threshold on, nobody complies who isn't exempt."""
+        if exempt is not None:
+            return cls.NOT_APPLICABLE
+        return cls.NON_COMPLIANT if pci >= threshold else cls.COMPLIANT
+
 
 POLICY_PATH = "/leastwise/"  # IAM path of every policy that a plan creates; nothing else may be touched
 HYSTERESIS = 2.0  # PCI points below the threshold before a non-compliant identity is compliant again

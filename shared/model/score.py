@@ -1,6 +1,7 @@
 """The Privilege Creep Index (PCI) of an identity and of the account."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
@@ -44,15 +45,26 @@ class Contribution(BaseModel):
     risk: RiskClass
     chance: float = Field(ge=0, le=1)
     unused: int
+    mass: float = Field(default=0.0, ge=0)  # Σ ρ over the unused permissions of the class; 0 for a path
     examples: tuple[str, ...] = ()
     path: str | None = None  # id of a completed escalation path
+
+
+class ReachSource(StrEnum):
+    """Where the reach of permissions comes from: how broad their patterns are, or what there is in the account."""
+
+    PATTERN = "pattern"
+    INVENTORY = "inventory"
 
 
 class CoverageSummary(BaseModel):
     """What a score or a plan rests on, in numbers that people can judge.
 
     `reads` says that calls which only read were recorded, `data_events` are the IAM prefixes of services whose data
-    events were recorded for every resource.
+    events were recorded for every resource. `resources` is how many the inventory holds, `by_pattern` how many unused
+    permissions it says nothing about. `principals` says that the prerequisites of escalation paths were looked up in
+    the account; else they are taken as given. `unknown_patterns` are granted wildcards in lower case, sorted and
+    at most 10, in which the catalogue knows no action (`newservice:*`): what they grant is not in the score.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,7 +77,12 @@ class CoverageSummary(BaseModel):
     reads: bool = False
     data_events: tuple[str, ...] = ()
     last_accessed: bool = False
-    reach: str = "pattern"  # or "inventory"
+    reach: ReachSource = ReachSource.PATTERN
+    resources: int | None = None
+    inventory_at: AwareDatetime | None = None
+    by_pattern: int = 0
+    principals: bool = False
+    unknown_patterns: tuple[str, ...] = ()
 
     @field_validator("data_events", mode="before")
     @classmethod
@@ -88,7 +105,8 @@ class Score(BaseModel):
     used: int
     unused: int
     unobservable: int
-    reach: float = Field(ge=0, le=1)
+    reach: float = Field(ge=0, le=1)  # mean ρ of the unused permissions
+    resources: int | None = None  # distinct resources that unused permissions reach; None without an inventory
     contributions: tuple[Contribution, ...] = ()
     coverage: CoverageSummary
     exempt: str | None = None  # why it is left out of the account's score and of verdicts
@@ -104,7 +122,8 @@ class StoredScore:
     """The current score of an identity.
 
     `announced` is the digest of the last score that was published and `announcements` counts them, so that a crash
-    between storing and publishing is made good on the next try. `present` is False once the identity was deleted.
+    between storing and publishing is made good on the next try. `present` is False once the identity was deleted, which
+    was found out at `retired_at`.
     """
 
     score: Score
@@ -112,6 +131,12 @@ class StoredScore:
     announced: str | None = None
     announcements: int = 0
     present: bool = True
+    retired_at: datetime | None = None
+
+    @property
+    def looked_at(self) -> datetime:
+        """Time of the look at IAM that it rests on: an earlier look knows less."""
+        return self.retired_at or self.score.scored_at
 
 
 class AccountScore(BaseModel):

@@ -9,15 +9,21 @@ Precedence of classes, worst first, so that an action which several sources name
 5. by access level: Write is destructive if its name begins with one of DESTRUCTIVE_VERBS, else write; Tagging, Read,
    List are themselves
 
+Where no list names an action that does what a listed one does, CORRECTIONS says its class, as if a list had it.
+
 The actions of a path from pathfinding.cloud keep their own classes; a path that is completed counts as a whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
+from shared.iam.actions import ActionSet
 from shared.iam.catalogue import AccessLevel, Catalogue
+from shared.model.identity import IdentityType
 from shared.model.score import RiskClass
+from shared.pci.corrections import CORRECTIONS, Correction
+from shared.pci.escalation.known_paths import RULE_OF_CATEGORY, EscalationPath, Prerequisites
 
 # In order of precedence: the lists of sensitive_iam_actions and the class that each stands for.
 CLASS_OF_LIST: Mapping[str, RiskClass] = {
@@ -56,48 +62,30 @@ DESTRUCTIVE_VERBS = (
 )
 
 
-class PathRule(StrEnum):
-    """What completes a path: how far its permissions must reach."""
-
-    ANYWHERE = "anywhere"  # on any resource
-    BROADLY = "broadly"  # on more than single named resources
-
-
-# Which categories of pathfinding.cloud count as a whole. Self-escalation ends in the identity itself, so its reach
-# doesn't matter. Access to a further principal, or passing a role, is worth as much as that principal, which the
-# identity's own policies can't tell: it counts where the permissions aren't tied to single named resources. The
-# remaining category, existing-passrole, needs a privileged workload that already runs; its actions count by themselves.
-RULE_OF_CATEGORY: Mapping[str, PathRule] = {
-    "self-escalation": PathRule.ANYWHERE,
-    "principal-access": PathRule.BROADLY,
-    "new-passrole": PathRule.BROADLY,
-}
-
-
-class EscalationPath(NamedTuple):
-    """A combination of permissions (lower-case) that gives an identity power that it wasn't given."""
-
-    id: str
-    rule: PathRule
-    required: frozenset[str]
-
-
 class RiskTable:
-    """Risk class of every action, and the escalation paths."""
+    """Risk class of every action of `catalogue`, the actions of class escalation, and the escalation paths."""
 
-    def __init__(self, artefact: Mapping[str, Any], catalogue: Catalogue) -> None:
-        """Take the parsed artefact: `{"classes": {list: [action]}, "paths": [{"id", "category", "required"}]}`."""
+    def __init__(
+        self,
+        artefact: Mapping[str, Any],
+        catalogue: Catalogue,
+        corrections: Mapping[str, Correction] = CORRECTIONS,
+    ) -> None:
+        """Take the parsed artefact: `{"classes": {list: [action]}, "paths": [{"id", "name", "category", "required"}]}`.
+
+        A path may have `needs`, the fields of Prerequisites that aren't at their defaults.
+        """
         self._listed: dict[str, RiskClass] = {}
         for name, risk in CLASS_OF_LIST.items():
             for key in artefact["classes"].get(name, ()):
                 if risk is not RiskClass.ESCALATION or key not in BOUNDED_BY_AWS:
                     self._listed.setdefault(key, risk)
-        self._catalogue = catalogue
+        for action, correction in corrections.items():
+            self._listed.setdefault(action.lower(), correction.risk)
+        self.catalogue = catalogue
         self._classes: dict[str, RiskClass] = {}
         self.paths: tuple[EscalationPath, ...] = tuple(
-            EscalationPath(path["id"], RULE_OF_CATEGORY[path["category"]], frozenset(path["required"]))
-            for path in artefact["paths"]
-            if path["category"] in RULE_OF_CATEGORY
+            _path(path) for path in artefact["paths"] if path["category"] in RULE_OF_CATEGORY
         )
 
     def risk_of(self, key: str) -> RiskClass:
@@ -107,21 +95,48 @@ class RiskTable:
             known = self._classes[key] = self._classify(key)
         return known
 
-    def completed(self, held: Callable[[str, PathRule], bool]) -> Iterable[EscalationPath]:
-        """Paths of which every permission is held, in order of their ids; `held` judges one action under a rule."""
-        return (path for path in self.paths if all(held(key, path.rule) for key in path.required))
+    @cached_property
+    def masks(self) -> Mapping[RiskClass, int]:
+        """Mask of the catalogue's actions of each class."""
+        keys: dict[RiskClass, list[str]] = {kind: [] for kind in RiskClass}
+        for key in self.catalogue.keys:
+            keys[self.risk_of(key)].append(key)
+        return {kind: self.catalogue.mask_of_keys(own) for kind, own in keys.items()}
+
+    def of_class(self, kind: RiskClass, actions: ActionSet) -> ActionSet:
+        """Those of some actions that are of one class, be they in the catalogue or not."""
+        known, others = actions
+        unknown = frozenset(key for key in others if self.risk_of(key) is kind) if others else others
+        return ActionSet(known & self.masks[kind], unknown)
 
     def _classify(self, key: str) -> RiskClass:
-        level = self._catalogue.access_level(key) or AccessLevel.WRITE
+        level = self.catalogue.access_level(key) or AccessLevel.WRITE
         listed = self._listed.get(key)
         if level is AccessLevel.PERMISSIONS_MANAGEMENT and listed not in _WORSE_THAN_RESOURCE_EXPOSURE:
             return RiskClass.RESOURCE_EXPOSURE
         if listed is not None:
             return listed
-        verb_first = self._catalogue.name(key).partition(":")[2]
+        verb_first = self.catalogue.name(key).partition(":")[2]
         if level is AccessLevel.WRITE and verb_first.startswith(DESTRUCTIVE_VERBS):
             return RiskClass.DESTRUCTIVE
         return CLASS_OF_LEVEL[level]
+
+
+def _path(raw: Mapping[str, Any]) -> EscalationPath:
+    needs = raw.get("needs", {})
+    principal = needs.get("principal")
+    return EscalationPath(
+        id=raw["id"],
+        category=raw["category"],
+        required=frozenset(raw["required"]),
+        name=raw.get("name", ""),
+        needs=Prerequisites(
+            services=tuple(needs.get("services", ())),
+            privileged=needs.get("privileged", False),
+            principal=IdentityType(principal) if principal else None,
+            instance_profile=needs.get("instance_profile", False),
+        ),
+    )
 
 
 _WORSE_THAN_RESOURCE_EXPOSURE = frozenset({RiskClass.ESCALATION, RiskClass.CREDENTIAL_EXPOSURE})

@@ -1,4 +1,4 @@
-"""The evaluator's entrances: AWS Config's invocations, scores as they come, and our own delayed message."""
+"""The evaluator's queue: scores as they come, the end of a sweep, our own delayed message; and without AWS Config."""
 
 import json
 from datetime import datetime, timedelta
@@ -8,11 +8,12 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
 
-from services.evaluator.edge import REEVALUATE
+from infra.build.template import ROOT, environment_of, load_template
+from services.evaluator.core import MAX_BUSY, REEVALUATE
+from services.evaluator.edge import BUSY_DELAY
 from services.evaluator.handler import handle_config_rule, handle_scores
 from shared.aws.score_table import ScoreTable
-from shared.errors import DependencyError, InputError, SettingsError
-from shared.model.identity import IdentityRef
+from shared.errors import DependencyError
 from shared.model.plan import Compliance
 from shared.model.score import StoredScore
 from tests.builders import (
@@ -29,46 +30,18 @@ from tests.builders import (
     sqs_event,
 )
 from tests.conftest import MAKE_API_CALL, LogLines, Stack
+from tests.integration.config_stand_in import Config, install
 
 SWEPT = next(domain_body(event) for event in every_event() if event.type_name() == "AccountScored")
 CANARY = "AKIACANARYCANARY0000"
-
-
-class Config:
-    """AWS Config, which moto has no such rules of: takes evaluations, refusing some of them `refusals` times."""
-
-    def __init__(self) -> None:
-        self.evaluations: list[dict[str, Any]] = []
-        self.batches: list[int] = []
-        self.started: list[str] = []
-        self.refusals = 0
-
-    def answer(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Answer a call as AWS Config does."""
-        if operation == "StartConfigRulesEvaluation":
-            self.started += params["ConfigRuleNames"]
-            return {}
-        assert operation == "PutEvaluations"
-        assert params["ResultToken"] == "token"
-        entries = params["Evaluations"]
-        self.batches.append(len(entries))
-        refused = entries[:1] if len(self.batches) <= self.refusals else []
-        self.evaluations += entries[len(refused) :]
-        return {"FailedEvaluations": refused}
+BOB = ANA.model_copy(update={"identity_id": "AIDAEXAMPLEUSER00002", "arn": f"{ANA.arn}2"})
+EVE = ANA.model_copy(update={"identity_id": "AIDAEXAMPLEUSER00003", "arn": f"{ANA.arn}3"})
 
 
 @pytest.fixture
 def config(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> Config:
-    fake = Config()
-
-    def call(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
-        if self.meta.service_model.service_name == "config":
-            return fake.answer(operation_name, api_params)
-        return MAKE_API_CALL(self, operation_name, api_params)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
     at(monkeypatch, NOW)
-    return fake
+    return install(monkeypatch)
 
 
 @pytest.fixture
@@ -86,117 +59,25 @@ def put_score(scores: ScoreTable, pci: float, **changes: Any) -> None:
     scores.put(StoredScore(a_score(pci, **changes), version=before.version if before else 0))
 
 
-def invocation(
-    kind: str = "ConfigurationItemChangeNotification", *, key: str = "configurationItem", **item: Any
-) -> dict[str, Any]:
-    content: dict[str, Any] = {"messageType": kind, "notificationCreationTime": "2026-03-01T11:00:00Z"}
-    if kind != "ScheduledNotification":
-        content[key] = {
-            "resourceType": "AWS::IAM::User",
-            "resourceId": ANA.identity_id,
-            "ARN": ANA.arn,
-            "configurationItemStatus": "OK",
-            "configurationItemCaptureTime": "2026-03-01T11:30:00Z",
-        } | item
-    return {"invokingEvent": json.dumps(content), "resultToken": "token", "accountId": ACCOUNT}
+def delivery(body: str, message_id: str) -> dict[str, Any]:
+    event = sqs_event(body)
+    event["Records"][0]["messageId"] = message_id
+    return event
 
 
-def test_a_changed_identity_is_judged_by_its_current_score(
-    config: Config, scores: ScoreTable, context: LambdaContext
-) -> None:
-    put_score(scores, 87.25)
-    assert handle_config_rule(invocation(), context) == {"evaluations": 1}
-    [evaluation] = config.evaluations
-    assert evaluation == {
-        "ComplianceResourceType": "AWS::IAM::User",
-        "ComplianceResourceId": ANA.identity_id,
-        "ComplianceType": "NON_COMPLIANT",
-        "Annotation": "PCI 87 (high): 212 of 230 permissions unused; top: iam:PutUserPolicy",
-        "OrderingTimestamp": datetime.fromisoformat("2026-03-01T11:00:00Z"),
-    }
+def fail_to_send(*_: object, **__: object) -> None:
+    raise DependencyError("SendMessage: no answer")
 
 
-def test_an_oversized_item_is_judged_by_its_summary(config: Config, scores: ScoreTable, context: LambdaContext) -> None:
-    put_score(scores, 10)
-    kind = "OversizedConfigurationItemChangeNotification"
-    handle_config_rule(invocation(kind, key="configurationItemSummary"), context)
-    assert [one["ComplianceType"] for one in config.evaluations] == ["COMPLIANT"]
+def die(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt  # nothing below may catch it, as nothing catches the end of a function's time
 
 
-def test_a_deleted_identity_is_not_applicable_even_where_a_score_is_left(
-    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
-) -> None:
-    put_score(scores, 87)
-    handle_config_rule(invocation(configurationItemStatus="ResourceDeleted", ARN=None), context)
-    assert [one["ComplianceType"] for one in config.evaluations] == ["NOT_APPLICABLE"]
-    assert aws.published() == []
+def told(aws: Stack) -> list[tuple[str, bool]]:
+    return [(one["compliance"], one["repeated"]) for one in aws.told("IdentityEvaluated")]
 
 
-@pytest.mark.parametrize("case", ["never scored", "too old", "gone by the last look"])
-def test_without_a_fresh_score_there_is_no_verdict_but_a_request_for_one(
-    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, case: str
-) -> None:
-    if case == "too old":
-        put_score(scores, 87, scored_at=NOW - timedelta(hours=48, seconds=1))
-    if case == "gone by the last look":
-        scores.put(StoredScore(a_score(), present=False))
-    assert handle_config_rule(invocation(), context) == {"evaluations": 0}
-    handle_config_rule(invocation(), context)
-    assert config.batches == [0, 0], "AWS Config wants an answer, if an empty one"
-    requests = aws.told("ScoreRequested")
-    assert [request["identity"]["arn"] for request in requests] == [ANA.arn] * 2
-    assert len({request["event_id"] for request in requests}) == 1, "asking twice within the hour is one request"
-
-
-def test_on_schedule_everyone_with_a_fresh_score_is_judged_in_batches(
-    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
-) -> None:
-    for number in range(103):
-        ref = IdentityRef(
-            account_id=ACCOUNT, identity_id=f"AIDAEXAMPLE{number:04d}", arn=f"arn:aws:iam::{ACCOUNT}:user/u{number}"
-        )
-        age = timedelta(days=3) if number == 0 else timedelta(0)
-        scores.put(StoredScore(a_score(number % 100, identity=ref, scored_at=NOW - age), present=number != 1))
-    assert handle_config_rule(invocation("ScheduledNotification"), context) == {"evaluations": 101}
-    assert config.batches == [100, 1]
-    assert [request["identity"]["identity_id"] for request in aws.told("ScoreRequested")] == ["AIDAEXAMPLE0000"]
-
-
-@pytest.mark.parametrize("refusals", [1, 2])
-def test_evaluations_that_config_refuses_are_put_again(
-    config: Config, scores: ScoreTable, context: LambdaContext, refusals: int
-) -> None:
-    put_score(scores, 87)
-    config.refusals = refusals
-    handle_config_rule(invocation(), context)
-    assert (len(config.evaluations), config.batches) == (1, [1] * (refusals + 1))
-
-
-def test_evaluations_that_stay_refused_are_an_error_that_names_them(
-    config: Config, scores: ScoreTable, context: LambdaContext
-) -> None:
-    put_score(scores, 87)
-    config.refusals = 3
-    with pytest.raises(DependencyError, match=f"refused 1 evaluations, among them {ANA.identity_id}"):
-        handle_config_rule(invocation(), context)
-
-
-@pytest.mark.parametrize(
-    ("event", "complaint"),
-    [
-        (invocation() | {"accountId": OTHER_ACCOUNT}, f"invocation of account '{OTHER_ACCOUNT}'"),
-        (invocation(resourceType="AWS::S3::Bucket"), "sent a AWS::S3::Bucket"),
-        (invocation(ARN=None), "has no ARN"),
-        (invocation(resourceId="canary"), "no usable resourceId or ARN"),
-        (invocation("ConfigurationSnapshotDeliveryCompleted", key="x"), "without a configuration item"),
-    ],
-)
-def test_an_invocation_that_is_not_ours_is_refused_and_judges_nobody(
-    config: Config, context: LambdaContext, event: dict[str, Any], complaint: str
-) -> None:
-    with pytest.raises(InputError, match=complaint):
-        handle_config_rule(event, context)
-    assert config.batches == []
+# ---- scores as they come
 
 
 def test_a_score_that_crosses_is_told_once_and_has_config_look_after_the_delay(
@@ -206,8 +87,8 @@ def test_a_score_that_crosses_is_told_once_and_has_config_look_after_the_delay(
     body = domain_body(scored(87.25))
     for _ in range(2):
         assert failed(handle_scores(sqs_event(body, body), context)) == []
-    [told] = aws.told("IdentityEvaluated")
-    assert (told["compliance"], told["pci"], told["repeated"]) == ("NON_COMPLIANT", 87.25, False)
+    [event] = aws.told("IdentityEvaluated")
+    assert (event["compliance"], event["pci"], event["repeated"]) == ("NON_COMPLIANT", 87.25, False)
     assert (aws.delayed(), config.started) == (1, [])
     assert scores.verdict(ANA) is not None
 
@@ -217,14 +98,19 @@ def test_the_truth_is_the_table_and_not_the_event(
 ) -> None:
     put_score(scores, 10)
     handle_scores(sqs_event(domain_body(scored(99))), context)
-    assert [one["compliance"] for one in aws.told("IdentityEvaluated")] == ["COMPLIANT"]
+    assert told(aws) == [("COMPLIANT", False)]
 
 
-def test_an_event_about_someone_without_a_score_does_nothing(
-    config: Config, aws: Stack, context: LambdaContext
+@pytest.mark.parametrize("case", ["never scored", "too old", "gone"])
+def test_an_event_about_someone_without_a_fresh_score_does_nothing(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, case: str
 ) -> None:
+    if case == "too old":
+        put_score(scores, 87, scored_at=NOW - timedelta(hours=48, seconds=1))
+    if case == "gone":
+        scores.put(StoredScore(a_score(), present=False))
     assert failed(handle_scores(sqs_event(domain_body(scored(99))), context)) == []
-    assert (aws.published(), aws.delayed()) == ([], 0)
+    assert (aws.published(), aws.delayed(), scores.verdict(ANA)) == ([], 0, None)
 
 
 def test_a_score_around_the_threshold_does_not_flap(
@@ -233,43 +119,263 @@ def test_a_score_around_the_threshold_does_not_flap(
     for pci in (60.0, 59.0, 60.5, 58.5, 57.0, 59.5):
         put_score(scores, pci)
         handle_scores(sqs_event(domain_body(scored(pci))), context)
-    assert [one["compliance"] for one in aws.told("IdentityEvaluated")] == ["NON_COMPLIANT", "COMPLIANT"]
+    assert told(aws) == [("NON_COMPLIANT", False), ("COMPLIANT", False)]
+
+
+def test_a_verdict_that_stands_is_stored_anew_where_it_says_something_else(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
+) -> None:
+    for pci in (87.0, 95.0):
+        put_score(scores, pci)
+        handle_scores(sqs_event(domain_body(scored(pci))), context)
+    verdict = scores.verdict(ANA)
+    assert verdict is not None
+    assert (verdict.pci, len(told(aws)), aws.delayed()) == (95.0, 1, 1)
+
+
+# ---- having AWS Config look
 
 
 def test_crossings_within_the_delay_share_one_look_and_a_later_one_asks_again(
     config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
 ) -> None:
-    for pci in (90, 10, 90):
+    for name, pci in {"a": 90, "b": 10, "c": 90}.items():
         put_score(scores, pci)
-        handle_scores(sqs_event(domain_body(scored(pci))), context)
+        handle_scores(delivery(domain_body(scored(pci)), name), context)
     assert aws.delayed() == 1
-    handle_scores(sqs_event(REEVALUATE), context)
+    handle_scores(delivery(REEVALUATE, "d"), context)
     assert config.started == ["leastwise-pci"]
     put_score(scores, 10)
-    handle_scores(sqs_event(domain_body(scored(10))), context)
+    handle_scores(delivery(domain_body(scored(10)), "e"), context)
     assert aws.delayed() == 2
 
 
-def test_where_config_is_off_verdicts_are_told_and_nobody_is_asked_to_look(
+def test_a_busy_rule_is_asked_again_later_until_it_is_free(
+    config: Config, aws: Stack, context: LambdaContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.errors = ["LimitExceededException", "LimitExceededException"]
+    for waiting in (1, 2):
+        assert failed(handle_scores(sqs_event(REEVALUATE), context)) == []
+        assert (aws.delayed(), config.started) == (waiting, [])
+    handle_scores(sqs_event(REEVALUATE), context)
+    assert (aws.delayed(), config.started) == (2, ["leastwise-pci"])
+    assert capsys.readouterr().out.count('"ReevaluationsPutOff":[1.0]') == 2
+    assert timedelta(minutes=1) < BUSY_DELAY, "AWS Config takes one request a minute"
+
+
+def test_a_crossing_while_the_rule_is_busy_needs_no_second_message(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
+) -> None:
+    config.errors = ["LimitExceededException"]
+    handle_scores(delivery(REEVALUATE, "a"), context)
+    put_score(scores, 90)
+    handle_scores(delivery(domain_body(scored(90)), "b"), context)
+    assert aws.delayed() == 1
+
+
+def test_a_rule_that_stays_busy_is_asked_less_often_than_lambda_allows_and_is_then_left_to_the_queue(
+    config: Config, aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("services.evaluator.edge.send_delayed", lambda *args, **_: sent.append(args[2]))
+    config.errors = ["LimitExceededException"] * 100
+    body = REEVALUATE
+    for number in range(MAX_BUSY):
+        handle_scores(delivery(body, str(number)), context)
+        body = sent[-1]
+    assert len(set(sent)) == len(sent) == MAX_BUSY, "each message counts one more"
+    assert MAX_BUSY + 2 < 16, "the crossing and its message start the function as well"
+    for _ in range(2):
+        with pytest.raises(Exception, match="too busy 11 times"):
+            handle_scores(delivery(body, "last"), context)
+    assert len(sent) == MAX_BUSY
+    config.errors = []
+    assert failed(handle_scores(delivery(body, "last"), context)) == []
+    assert config.started == ["leastwise-pci"]
+
+
+def test_a_request_that_fails_goes_back_to_the_queue(config: Config, aws: Stack, context: LambdaContext) -> None:
+    config.errors = ["NoSuchConfigRuleException"]
+    with pytest.raises(Exception, match="NoSuchConfigRuleException"):
+        handle_scores(sqs_event(REEVALUATE), context)
+    assert aws.delayed() == 0
+
+
+def test_a_look_whose_message_was_never_sent_is_asked_for_by_the_next_delivery(
     config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LEASTWISE_CONFIG_RULE_NAME", "")
     put_score(scores, 87)
-    handle_scores(sqs_event(domain_body(scored(87))), context)
-    assert (len(aws.told("IdentityEvaluated")), aws.delayed()) == (1, 0)
+    body = domain_body(scored(87))
+    with monkeypatch.context() as patch:
+        patch.setattr("services.evaluator.edge.send_delayed", fail_to_send)
+        with pytest.raises(Exception, match="SendMessage: no answer"):
+            handle_scores(sqs_event(body), context)
+    assert (aws.delayed(), scores.verdict(ANA)) == (0, None)
+    assert failed(handle_scores(sqs_event(body), context)) == []
+    assert aws.delayed() == 1
+    assert len({one["event_id"] for one in aws.told("IdentityEvaluated")}) == 1
+
+
+def test_a_crossing_does_not_rely_on_a_claim_whose_message_could_not_be_sent(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_score(scores, 87)
+    with monkeypatch.context() as patch:
+        patch.setattr("services.evaluator.edge.send_delayed", fail_to_send)
+        with pytest.raises(Exception, match="SendMessage: no answer"):
+            handle_scores(delivery(domain_body(scored(87)), "a"), context)
+    handle_scores(delivery(domain_body(scored(87)), "b"), context)
+    assert aws.delayed() == 1
+
+
+def test_a_crossing_relies_only_briefly_on_the_claim_of_a_function_that_died(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASTWISE_REEVALUATION_DELAY_SECONDS", "900")
+    put_score(scores, 87)
+    with monkeypatch.context() as patch:
+        patch.setattr("services.evaluator.edge.send_delayed", die)
+        with pytest.raises(KeyboardInterrupt):
+            handle_scores(delivery(domain_body(scored(87)), "a"), context)
+    for name, after, looks in (("b", timedelta(seconds=900), 0), ("c", timedelta(seconds=900 + 151), 1)):
+        at(monkeypatch, NOW + after)
+        put_score(scores, 87 if name == "b" else 10)
+        handle_scores(delivery(domain_body(scored(87)), name), context)
+        assert aws.delayed() == looks
+
+
+# ---- the end of a sweep
 
 
 def test_after_a_sweep_standing_refusals_of_who_is_still_there_are_told_again(
     config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
 ) -> None:
-    bob = ANA.model_copy(update={"identity_id": "AIDAEXAMPLEUSER00002", "arn": f"{ANA.arn}2"})
-    eve = ANA.model_copy(update={"identity_id": "AIDAEXAMPLEUSER00003", "arn": f"{ANA.arn}3"})
-    judged = {ANA: Compliance.NON_COMPLIANT, bob: Compliance.COMPLIANT, eve: Compliance.NON_COMPLIANT}
-    for who, compliance in judged.items():
-        scores.put(StoredScore(a_score(identity=who), present=who is not eve))
+    for who, compliance in {
+        ANA: Compliance.NON_COMPLIANT,
+        BOB: Compliance.COMPLIANT,
+        EVE: Compliance.NON_COMPLIANT,
+    }.items():
+        scores.put(StoredScore(a_score(10 if who is BOB else 87.25, identity=who), present=who is not EVE))
         scores.put_verdict(a_verdict(compliance, identity=who))
     handle_scores(sqs_event(SWEPT), context)
     assert [(one["identity"]["arn"], one["repeated"]) for one in aws.told("IdentityEvaluated")] == [(ANA.arn, True)]
+
+
+def test_a_score_whose_event_got_lost_is_judged_after_the_sweep(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
+) -> None:
+    put_score(scores, 87)
+    put_score(scores, 10, identity=BOB)
+    handle_scores(sqs_event(SWEPT), context)
+    assert told(aws) == [("NON_COMPLIANT", False), ("COMPLIANT", False)]
+    assert (aws.delayed(), scores.verdict(BOB) is not None) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected", "looks"), [("70", ("COMPLIANT", False), 1), ("50", ("NON_COMPLIANT", True), 0)]
+)
+def test_a_changed_threshold_is_applied_after_the_sweep_and_aws_config_looks_where_that_changed_a_verdict(
+    config: Config,
+    aws: Stack,
+    scores: ScoreTable,
+    context: LambdaContext,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    threshold: str,
+    expected: tuple[str, bool],
+    looks: int,
+) -> None:
+    put_score(scores, 65)
+    scores.put_verdict(a_verdict(pci=65))
+    monkeypatch.setenv("LEASTWISE_THRESHOLD", threshold)
+    handle_scores(sqs_event(SWEPT), context)
+    assert (told(aws), aws.delayed()) == ([expected], looks)
+    verdict = scores.verdict(ANA)
+    assert verdict is not None
+    assert verdict.threshold == float(threshold)
+
+
+def test_a_sweep_that_finds_nothing_new_writes_nothing(
+    config: Config, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_score(scores, 10)
+    handle_scores(sqs_event(SWEPT), context)
+    before = scores.verdict(ANA)
+    at(monkeypatch, NOW + timedelta(hours=6))
+    put_score(scores, 10, scored_at=NOW + timedelta(hours=6))
+    handle_scores(sqs_event(SWEPT), context)
+    assert scores.verdict(ANA) == before
+
+
+def test_the_account_is_counted_by_compliance_after_a_sweep(
+    config: Config, scores: ScoreTable, context: LambdaContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_score(scores, 87)
+    put_score(scores, 10, identity=BOB)
+    put_score(scores, 99, identity=EVE, exempt="break glass")
+    handle_scores(sqs_event(SWEPT), context)
+    [counted] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "NonCompliantIdentities" in line]
+    names = ("CompliantIdentities", "NonCompliantIdentities", "NotApplicableIdentities")
+    assert [counted[name] for name in names] == [[1.0]] * 3
+
+
+# ---- without AWS Config
+
+
+def test_where_config_is_off_verdicts_are_told_and_nobody_is_asked_to_look(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        assert self.meta.service_model.service_name != "config", "AWS Config is off"
+        return MAKE_API_CALL(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    variables = environment_of(load_template(ROOT / "template.yaml"), "EvaluateFunction")
+    condition, _, otherwise = variables["LEASTWISE_CONFIG_RULE_NAME"]["Fn::If"]
+    assert condition == "ConfigEnabled"
+    monkeypatch.setenv("LEASTWISE_CONFIG_RULE_NAME", otherwise)
+    put_score(scores, 87)
+    late = REEVALUATE  # from before it was switched off
+    assert failed(handle_scores(sqs_event(domain_body(scored(87)), SWEPT, late), context)) == []
+    assert told(aws) == [("NON_COMPLIANT", False), ("NON_COMPLIANT", True)]
+    assert (aws.delayed(), aws.take(aws.evaluator_queue_url)) == (0, [])
+
+
+def test_where_config_is_off_the_verdict_on_a_deleted_identity_is_taken_back_after_the_sweep(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASTWISE_CONFIG_RULE_NAME", "")
+    scores.put(StoredScore(a_score(87), present=False))
+    scores.put_verdict(a_verdict())
+    scores.put_verdict(a_verdict(identity=BOB))  # nobody knows that Bob is gone
+    for _ in range(2):
+        assert failed(handle_scores(sqs_event(SWEPT), context)) == []
+    assert told(aws) == [("NOT_APPLICABLE", False)]
+    taken_back, other = scores.verdict(ANA), scores.verdict(BOB)
+    assert taken_back is not None
+    assert other is not None
+    assert (taken_back.compliance, taken_back.annotation) == (Compliance.NOT_APPLICABLE, "Deleted")
+    assert other.compliance is Compliance.NON_COMPLIANT
+
+
+def test_where_config_is_on_it_hears_of_a_deleted_identity_by_its_schedule_before_the_verdict_is_taken_back(
+    config: Config, aws: Stack, scores: ScoreTable, context: LambdaContext
+) -> None:
+    scores.put(StoredScore(a_score(87), present=False))
+    scores.put_verdict(a_verdict())
+    handle_scores(sqs_event(SWEPT), context)
+    assert told(aws) == []
+    schedule = {
+        "invokingEvent": json.dumps({"messageType": "ScheduledNotification"}),
+        "resultToken": "token",
+        "accountId": ACCOUNT,
+    }
+    handle_config_rule(schedule, context)
+    assert [one["ComplianceType"] for one in config.evaluations] == ["NOT_APPLICABLE"]
+    assert told(aws) == [("NOT_APPLICABLE", False)]
+
+
+# ---- bad messages
 
 
 def test_a_malformed_message_fails_alone_and_its_content_is_not_logged(
@@ -283,9 +389,3 @@ def test_a_malformed_message_fails_alone_and_its_content_is_not_logged(
     reasons = [line["reason"] for line in log.entries("message failed")]
     assert [reason for reason in reasons if "PolicyApplied is not for the evaluator" in reason]
     assert CANARY not in log.text
-
-
-def test_a_missing_setting_is_named(config: Config, context: LambdaContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LEASTWISE_THRESHOLD")
-    with pytest.raises(SettingsError, match="LEASTWISE_THRESHOLD: Field required"):
-        handle_config_rule(invocation(), context)

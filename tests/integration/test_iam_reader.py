@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from shared.aws import clients
-from shared.aws.iam import IamReader, NamedIdentity
-from shared.errors import ConflictError, DependencyError, NotFoundError
+from shared.aws.account_listing import AccountListing
+from shared.aws.iam import IamReader, MarkerRefusedError, NamedIdentity
+from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
 from shared.model.identity import IdentityDetail, IdentityType
-from tests.builders import NOW
+from tests.builders import ACCOUNT, NOW
 from tests.conftest import MAKE_API_CALL, Stack
 
 USER, ROLE = IdentityType.USER, IdentityType.ROLE
@@ -52,6 +54,11 @@ def account(aws: Stack) -> dict[str, str]:
     return arns
 
 
+def whole(reader: IamReader) -> list[IdentityDetail]:
+    """Every identity of the account."""
+    return [detail for page in AccountListing(reader, now=NOW).pages() for detail in page.details]
+
+
 def held(detail: IdentityDetail) -> set[tuple[str, str]]:
     return {(str(policy.source), policy.document["Statement"][0]["Action"]) for policy in detail.policies}
 
@@ -61,7 +68,7 @@ def test_an_identity_is_read_with_every_policy_in_force(reader: IamReader, accou
     if way == "one by one":
         ana, deployer = reader.identity(ANA, now=NOW), reader.identity(DEPLOYER, now=NOW)
     else:
-        ana, deployer = sorted(reader.account(now=NOW), key=lambda detail: detail.ref.name)
+        ana, deployer = sorted(whole(reader), key=lambda detail: detail.ref.name)
     assert held(ana) == {
         ("inline inline", "s3:inline"),
         ("managed hers", "s3:hers"),
@@ -84,7 +91,7 @@ def test_the_default_version_of_a_policy_is_in_force(reader: IamReader, account:
 def test_all_pages_of_an_account_are_read(reader: IamReader) -> None:
     for number in range(120):  # moto gives a hundred a page
         clients.iam().create_user(UserName=f"user{number}")
-    assert len(list(reader.account(now=NOW))) == 120
+    assert len(whole(reader)) == 120
 
 
 def test_all_pages_of_an_identitys_policies_are_read(reader: IamReader, account: dict[str, str]) -> None:
@@ -151,12 +158,62 @@ def test_a_policy_that_the_listing_names_but_leaves_out_is_read_by_itself(
         return answer
 
     monkeypatch.setattr(BaseClient, "_make_api_call", without_the_boundary)
-    (deployer,) = [detail for detail in reader.account(now=NOW) if detail.ref.name == "deployer"]
+    (deployer,) = [detail for detail in whole(reader) if detail.ref.name == "deployer"]
     assert deployer.boundary is not None
     assert deployer.boundary.source.arn == account["edge"]
     assert deployer == reader.identity(DEPLOYER, now=NOW)
 
 
-def test_a_listing_without_any_identity_is_an_error_and_no_empty_account(reader: IamReader) -> None:
-    with pytest.raises(DependencyError, match="no user and no role"):
-        list(reader.account(now=NOW))
+def test_a_policy_that_was_taken_away_meanwhile_makes_only_its_holders_unreadable(
+    reader: IamReader, account: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        answer = MAKE_API_CALL(self, operation_name, api_params)
+        if operation_name == "GetAccountAuthorizationDetails":
+            for user in answer["UserDetailList"]:
+                user["AttachedManagedPolicies"] = [{"PolicyArn": f"{account['its']}x", "PolicyName": "itsx"}]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", stale)
+    [page] = AccountListing(reader, now=NOW).pages()
+    assert [detail.ref.name for detail in page.details] == ["deployer"]
+    [why] = page.unreadable.values()
+    assert "itsx is not in the authorization details" in str(why)
+
+
+def test_a_listing_holds_what_is_in_force_alone(reader: IamReader, account: dict[str, str]) -> None:
+    clients.iam().create_policy_version(PolicyArn=account["its"], PolicyDocument=document("s3:new"), SetAsDefault=True)
+    (deployer,) = [detail for detail in whole(reader) if detail.ref.name == "deployer"]
+    assert ("managed its", "s3:new") in held(deployer)
+    assert AccountListing(reader, now=NOW).groups == {"devs": f"arn:aws:iam::{ACCOUNT}:group/devs"}
+
+
+def test_a_page_that_has_more_and_does_not_say_where_is_an_error(
+    reader: IamReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def truncated(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        return MAKE_API_CALL(self, operation_name, api_params) | {"IsTruncated": True}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", truncated)
+    with pytest.raises(DependencyError, match="not where"):
+        whole(reader)
+
+
+@pytest.mark.parametrize(("marker", "kind"), [("old", MarkerRefusedError), (None, InputError)])
+def test_a_marker_that_is_refused_is_told_from_another_bad_request(
+    reader: IamReader, monkeypatch: pytest.MonkeyPatch, marker: str | None, kind: type[InputError]
+) -> None:
+    def refused(self: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": "no"}}, operation_name)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+    with pytest.raises(InputError) as caught:
+        next(reader.pages(["User"], marker=marker))
+    assert type(caught.value) is kind
+
+
+def test_a_name_is_told_apart_by_id_without_its_policies(reader: IamReader, account: dict[str, str]) -> None:
+    for who in (ANA, DEPLOYER):
+        assert reader.reference(who) == reader.identity(who, now=NOW).ref
+    with pytest.raises(NotFoundError):
+        reader.reference(NamedIdentity(USER, "nobody"))

@@ -12,7 +12,11 @@ from services.remediator import edge
 from services.remediator.handler import handle_request, handle_verdicts
 from services.remediator.saga import Saga
 from services.remediator.steps import removal_step
+from services.scorer.edge import Scorer
+from services.scorer.settings import ScoreSettings
 from shared.aws import clients
+from shared.aws.account_snapshots import AccountSnapshots
+from shared.aws.account_surroundings import memory
 from shared.aws.iam import IamReader
 from shared.aws.journal import Current, Journal
 from shared.aws.last_accessed import LastAccessedReader
@@ -22,10 +26,12 @@ from shared.errors import ConflictError, DependencyError, InputError
 from shared.events import IdentityEvaluated
 from shared.knowledge import load_catalogue
 from shared.model.identity import IdentityRef
+from shared.model.inventory import Inventory
 from shared.model.last_accessed import LastAccess, LastAccessed
-from shared.model.plan import Compliance, PlanStatus, ReasonCode
+from shared.model.plan import Compliance, Plan, PlanStatus, ReasonCode
+from shared.model.principals import Principals
 from shared.model.resources import ANY_RESOURCE
-from shared.model.score import StoredScore
+from shared.model.score import ReachSource, StoredScore
 from shared.model.usage import Coverage, Evidence, IdentityKey, Span, Usage, UsageEntry
 from shared.observability import metrics
 from tests.builders import ACCOUNT, a_score, domain_body, envelope, failed, scored, sqs_event
@@ -254,6 +260,84 @@ def test_given_an_expired_plan_when_it_is_approved_then_nothing_changes(
 
     assert house.ask("approve", plan_id=current.plan_id)["reason"] == ReasonCode.EXPIRED
     assert house.changes == []
+
+
+# ---- the scores of a plan
+
+
+AROUND: dict[str, Inventory | Principals] = {
+    "inventory": Inventory(ACCOUNT, tuple(f"arn:aws:s3:::bucket-{number}" for number in range(10)), datetime.now(UTC)),
+    "principals": Principals(account_id=ACCOUNT),
+}
+
+
+@pytest.fixture
+def around(house: House, monkeypatch: pytest.MonkeyPatch) -> AccountSnapshots:
+    """The role holds one of the account's ten buckets, too; a sweep stored these, and that there is nobody else."""
+    one = {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::bucket-1", "arn:aws:s3:::bucket-1/*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [one]})
+    clients.iam().put_role_policy(RoleName="deployer", PolicyName="more", PolicyDocument=document)
+    house.calls.clear()
+    monkeypatch.setenv("LEASTWISE_INVENTORY_SOURCE", "config")
+    snapshots = AccountSnapshots(house.stack.table(house.stack.scores_table))
+    for name, content in AROUND.items():
+        snapshots.put(ACCOUNT, name, content.to_json(), at=datetime.now(UTC))
+    return snapshots
+
+
+def proposed(house: House) -> Plan:
+    """The plan that the current verdict leads to."""
+    assert house.verdict() == []
+    current = house.journal.current(house.role)
+    assert current
+    record = house.journal.get(current.plan_id)
+    assert record
+    return record.plan
+
+
+def test_given_what_a_sweep_stored_when_a_plan_is_made_then_it_gives_the_score_that_the_scorer_stores(
+    house: House, around: AccountSnapshots
+) -> None:
+    now = datetime.now(UTC)
+    detail = IamReader(clients.iam()).verified(house.role, now=now)
+    Scorer(ScoreSettings.load(), now).score(detail)
+    stored = ScoreTable(house.stack.table(house.stack.scores_table)).get(ACCOUNT, house.role.identity_id)
+    assert stored
+    memory.cache_clear()  # the remediator is another function
+
+    plan = proposed(house)
+
+    assert plan.pci_before == stored.score.pci
+    assert (plan.coverage.principals, plan.coverage.reach) == (True, ReachSource.INVENTORY)
+
+
+def test_given_no_word_of_the_account_when_a_plan_is_made_then_its_score_is_another(
+    house: House, around: AccountSnapshots, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = proposed(house)
+    memory.cache_clear()
+    for name in AROUND:
+        around.put(ACCOUNT, name, b"{}", at=datetime.now(UTC))
+
+    unknown = proposed(house)
+
+    assert unknown.plan_id == known.plan_id
+    assert unknown.pci_before != known.pci_before
+    assert (unknown.coverage.principals, unknown.coverage.reach) == (False, ReachSource.PATTERN)
+    assert '"SnapshotsUnread":[1.0,1.0]' in capsys.readouterr().out
+
+
+def test_given_no_answer_about_the_account_when_a_verdict_comes_then_it_goes_back(
+    house: House, around: AccountSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.mode("auto")
+    with monkeypatch.context() as broken:
+        broken.setattr(AccountSnapshots, "get", fails)
+        assert house.verdict() == ["m0"]
+    assert (house.changes, house.told()) == ([], [])
+
+    assert house.verdict() == []
+    assert house.boundary
 
 
 # ---- duplicates, and what is half done

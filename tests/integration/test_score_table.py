@@ -34,7 +34,7 @@ def identity(number: int, account_id: str = ACCOUNT) -> IdentityRef:
     [
         StoredScore(a_score(60.0)),
         StoredScore(a_score(0.1 + 0.2, exempt="it is protected")),
-        StoredScore(a_score(100), announced="abc", announcements=3, present=False),
+        StoredScore(a_score(100), announced="abc", announcements=3, present=False, retired_at=NOW + DELAY),
         StoredScore(a_score(1, contributions=(), coverage=CoverageSummary(window_days=1, observed_days=0))),
         StoredScore(
             a_score(
@@ -90,6 +90,45 @@ def test_more_scores_than_a_page_holds_are_all_read_but_those_of_the_gone(scores
     assert found == {identity(number).identity_id for number in range(90) if number % 3}
 
 
+def damage(aws: Stack, identity: IdentityRef) -> None:
+    """Make a stored score one of another version: with a risk that this one doesn't know."""
+    table = aws.table(aws.scores_table)
+    item = table.get(f"ACCOUNT#{ACCOUNT}", f"SCORE#{identity.identity_id}")
+    assert item is not None
+    item["contributions"][0]["risk"] = "CANARY"
+    table.put(item)
+
+
+def test_a_score_that_cannot_be_read_is_none_and_is_logged(
+    aws: Stack, scores: ScoreTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    for who in (ANA, DEPLOYER):
+        scores.put(StoredScore(a_score(identity=who)))
+    damage(aws, ANA)
+    assert scores.get(ACCOUNT, ANA.identity_id) is None
+    assert [stored.score.identity for stored in scores.scores(ACCOUNT)] == [DEPLOYER]
+    warning = f"unreadable score SCORE#{ANA.identity_id}: contributions.0.risk: enum"
+    assert set(caplog.messages) == {warning}, "where and why, without the value"
+
+
+def test_a_score_that_cannot_be_read_is_replaced_and_its_counts_go_on(aws: Stack, scores: ScoreTable) -> None:
+    first = scores.put(StoredScore(a_score(1), announced="abc", announcements=3))
+    damage(aws, ANA)
+    replaced = scores.put(StoredScore(a_score(2)))
+    assert replaced == StoredScore(a_score(2), version=2, announced="abc", announcements=3)
+    assert scores.get(ACCOUNT, ANA.identity_id) == replaced
+    with pytest.raises(ConflictError):
+        scores.put(first)
+
+
+def test_a_writer_that_knew_the_score_before_it_was_damaged_still_loses(aws: Stack, scores: ScoreTable) -> None:
+    first = scores.put(StoredScore(a_score(1)))
+    scores.put(replace(first, score=a_score(2)))
+    damage(aws, ANA)
+    with pytest.raises(ConflictError):
+        scores.put(replace(first, score=a_score(3)))
+
+
 def test_a_verdict_is_read_back_and_is_nobody_elses(scores: ScoreTable) -> None:
     assert scores.verdict(ANA) is None
     scores.put_verdict(a_verdict(pci=60.5))
@@ -116,27 +155,13 @@ def test_a_verdict_that_was_judged_earlier_never_replaces_a_later_one(
     assert scores.verdict(ANA) == (other if replaces else a_verdict())
 
 
-def test_one_claim_is_open_at_a_time_and_only_within_its_account(scores: ScoreTable) -> None:
-    assert scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY)
-    assert not scores.claim_reevaluation(ACCOUNT, now=NOW + timedelta(seconds=30), delay=DELAY)
-    assert scores.claim_reevaluation(OTHER_ACCOUNT, now=NOW, delay=DELAY)
-    scores.close_reevaluation(ACCOUNT, now=NOW + DELAY)
-    assert scores.claim_reevaluation(ACCOUNT, now=NOW + DELAY, delay=DELAY)
-
-
-@pytest.mark.parametrize(("minutes", "free"), [(10, False), (11, False), (11.1, True)])
-def test_a_claim_that_nobody_closed_is_void_after_ten_delays_and_a_minute(
-    scores: ScoreTable, minutes: float, *, free: bool
-) -> None:
-    scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY)
-    assert scores.claim_reevaluation(ACCOUNT, now=NOW + timedelta(minutes=minutes), delay=DELAY) is free
-
-
-def test_of_many_claims_at_the_same_time_one_is_granted(scores: ScoreTable, atomic_calls: None) -> None:
-    granted: list[bool] = []
-
-    def claim() -> None:
-        granted.append(scores.claim_reevaluation(ACCOUNT, now=NOW, delay=DELAY))
-
-    in_threads(*[claim] * 6)
-    assert sum(granted) == 1
+def test_a_name_is_of_whoever_was_seen_last_under_it(scores: ScoreTable) -> None:
+    old, new = identity(1), identity(1).model_copy(update={"identity_id": "AIDAEXAMPLENEW"})
+    assert scores.holder(ACCOUNT, old.type, old.name) is None
+    scores.put_holder(old, seen_at=NOW)
+    scores.put_holder(new, seen_at=NOW + DELAY)
+    with pytest.raises(ConflictError):
+        scores.put_holder(old, seen_at=NOW)
+    assert scores.holder(ACCOUNT, old.type, old.name) == new
+    assert scores.holder(ACCOUNT, DEPLOYER.type, old.name) is None
+    assert scores.holder(OTHER_ACCOUNT, old.type, old.name) is None

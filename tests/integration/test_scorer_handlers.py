@@ -25,6 +25,7 @@ from tests.conftest import MAKE_API_CALL, LogLines, Stack
 CANARY = "AKIACANARYCANARY0000"
 LATER = NOW + timedelta(hours=6)
 ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["iam:*", "s3:*"], "Resource": "*"}]}
+MORE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
 USER_ID = "AIDAEXAMPLEUSER00001"
 
 
@@ -224,6 +225,47 @@ def test_every_way_to_name_identities_reaches_them(aws: Stack, context: LambdaCo
     assert [told["identity"]["arn"] for told in aws.told("IdentityScored")] == [ana.arn]
 
 
+def test_a_policy_that_one_more_has_is_news_of_nobody_else(aws: Stack, context: LambdaContext) -> None:
+    make_user("ana", None)
+    arn = clients.iam().create_policy(PolicyName="own", PolicyDocument=json.dumps(ADMIN))["Policy"]["Arn"]
+    clients.iam().attach_user_policy(UserName="ana", PolicyArn=arn)
+    properties = {"Relationships.0": {"changeType": "CREATE"}, "Configuration.AttachmentCount": {"updatedValue": 1}}
+    item = {
+        "configurationItem": {"resourceType": "AWS::IAM::Policy", "resourceName": "own", "ARN": arn},
+        "configurationItemDiff": {"changeType": "UPDATE", "changedProperties": properties},
+    }
+    body = json.dumps(envelope(item, detail_type="Config Configuration Item Change"))
+    assert failed(handle_score_requests(sqs_event(body), context)) == []
+    assert aws.published() == []
+
+
+@pytest.mark.parametrize("way", ["event", "sweep"])
+def test_a_score_that_cannot_be_read_stops_nothing_and_is_made_anew(
+    aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    # given a score of another version, which was told
+    ana = make_user("ana")
+    handle_sweep({}, context)
+    table = aws.table(aws.scores_table)
+    item = table.get(f"ACCOUNT#{ACCOUNT}", f"SCORE#{ana.identity_id}")
+    assert item is not None
+    table.put(item | {"contributions": [{"risk": "unheard of"}]})
+    aws.published()
+
+    # when it is next looked at
+    at(monkeypatch, LATER)
+    if way == "event":
+        assert failed(handle_score_requests(sqs_event(changed(userName="ana")), context)) == []
+    else:
+        assert handle_sweep({}, context)["outcome"] == "completed"
+
+    # then it is there again, and since it says what was told before, it is no news
+    stored = scores_of(aws).get(ACCOUNT, ana.identity_id)
+    assert stored is not None
+    assert (stored.score.scored_at, stored.announcements) == (LATER, 1)
+    assert aws.told("IdentityScored") == []
+
+
 def test_a_malformed_request_fails_alone(aws: Stack, context: LambdaContext, log: LogLines) -> None:
     make_user("ana")
     batch = sqs_event("{" + CANARY, changed(userName="ana"), changed(userName="ana").replace('"detail"', '"x"'))
@@ -296,23 +338,33 @@ def test_a_bus_that_failed_once_is_made_good_by_the_next_delivery(
     assert [told["score_version"] for told in aws.told("IdentityScored")] == [1]
 
 
-def test_a_sweep_scores_everyone_finds_what_events_missed_and_scores_the_account(
-    aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_scores_everyone_and_the_account(aws: Stack, context: LambdaContext) -> None:
     for number in range(3):
         make_user(f"user{number}")
     make_user("harmless", None)
     clients.iam().tag_user(UserName="user2", Tags=[{"Key": "leastwise:exempt", "Value": "true"}])
-    handle_score_requests(sqs_event(changed(userName="user0")), context)
-    aws.published()
     answer = handle_sweep({}, context)
     published = aws.published()
     [account] = [one["detail"] for one in published if one["detail-type"] == "AccountScored"]
-    assert (account["identities"], account["excluded"], account["sweep_found"]) == (3, 1, 3)
-    assert (answer["pci"], answer["sweep_found"]) == (account["pci"], 3)
+    assert (account["identities"], account["excluded"], account["sweep_found"]) == (3, 1, 4)
+    assert (answer["outcome"], answer["pci"], answer["sweep_found"]) == ("completed", account["pci"], 4)
     assert sum(account["by_band"].values()) == 3
-    assert len([one for one in published if one["detail-type"] == "IdentityScored"]) == 3
+    assert len([one for one in published if one["detail-type"] == "IdentityScored"]) == 4
+
+
+def test_a_sweep_finds_what_events_missed(aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_user("ana")
+    bob = make_user("bob")
+    handle_sweep({}, context)
+    for name in ("ana", "bob"):
+        clients.iam().put_user_policy(UserName=name, PolicyName="q", PolicyDocument=json.dumps(MORE))
     at(monkeypatch, LATER)
+    handle_score_requests(sqs_event(changed(userName="ana")), context)
+    aws.published()
+    assert handle_sweep({}, context)["sweep_found"] == 1
+    published = aws.published()
+    assert [one["detail-type"] for one in published] == ["IdentityScored", "AccountScored"]
+    assert published[0]["detail"]["identity"]["identity_id"] == bob.identity_id
     assert handle_sweep({}, context)["sweep_found"] == 0
     assert [one["detail-type"] for one in aws.published()] == ["AccountScored"]
 
@@ -346,6 +398,8 @@ def test_a_sweep_is_not_stopped_by_one_identity_and_neither_hides_nor_retires_it
             for user in answer["UserDetailList"]:
                 if user["UserName"] == "bob":
                     user["UserPolicyList"] = [{"PolicyName": "broken", "PolicyDocument": "{not json"}]
+        if operation_name == "GetUserPolicy" and api_params["UserName"] == "bob":
+            answer["PolicyDocument"] = "{not json"
         return answer
 
     monkeypatch.setattr(BaseClient, "_make_api_call", broken)
@@ -355,7 +409,7 @@ def test_a_sweep_is_not_stopped_by_one_identity_and_neither_hides_nor_retires_it
     with pytest.raises(DependencyError, match=f"1 identities could not be scored: {bob.identity_id}"):
         handle_sweep({}, context)
     [account] = aws.told("AccountScored")
-    assert account["identities"] == 2
+    assert account["identities"] == 3, "by its last score"
     assert {stored.score.identity.name for stored in scores_of(aws).scores(ACCOUNT)} == {"ana", "bob", "zoe"}
 
 

@@ -8,8 +8,8 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from services.scorer.edge import Scorer
-from services.scorer.settings import ScoreSettings
+from services.scorer.settings import SweepSettings
+from services.scorer.sweeping.edge import Sweep
 from shared.aws import clients
 from shared.aws.cloudtrail import TrailReader
 from shared.aws.usage_ledger import UsageLedger
@@ -138,7 +138,8 @@ def ledger(unseen: UsageLedger) -> UsageLedger:
 
 
 def sweep(bucket: str = BUCKET, now: datetime = TOMORROW) -> None:
-    Scorer(ScoreSettings.load(), now).sweep(trail_log_bucket=bucket)
+    settings = SweepSettings.load().model_copy(update={"trail_log_bucket": bucket})
+    assert Sweep(settings, now, lambda: 900.0).run()["outcome"] == "completed"
 
 
 def noted(ledger: UsageLedger) -> dict[int, frozenset[str]]:

@@ -14,6 +14,7 @@ SUMMARIES = {
     "ScoreRequested": "A score of ana was requested: somebody asked",
     "IdentityScored": "ana has PCI 87 (high), was 60: 212 of 230 permissions unused",
     "AccountScored": "The account has PCI 61 over 14 identities",
+    "SweepPaused": "The sweep of the account paused after 300 identities, and goes on",
     "IdentityEvaluated": "ana is NON_COMPLIANT: PCI 87 (high): 212 of 230 permissions unused",
     "PlanProposed": "Plan plan-1 would take 212 permissions from ana: PCI 87 to 12",
     "PolicyApplied": "Plan plan-1 took 212 permissions from ana: PCI 87 to 12",
@@ -48,7 +49,7 @@ def test_an_entry_holds_the_whole_event_and_what_it_is_found_by(event: DomainEve
 
 def test_an_identity_has_a_chain_of_its_own_and_the_account_another() -> None:
     chains = {event.type_name(): chain_of(event) for event in every_event()}
-    assert chains.pop("AccountScored") == f"{ACCOUNT}/account"
+    assert {chains.pop("AccountScored"), chains.pop("SweepPaused")} == {f"{ACCOUNT}/account"}
     assert set(chains.values()) == {f"{ACCOUNT}/{ANA.identity_id}"}
 
 

@@ -26,6 +26,8 @@ def user(**changes: Any) -> dict[str, Any]:
         "UserId": "AIDAEXAMPLEUSER00001",
         "Arn": f"arn:aws:iam::{ACCOUNT}:user/team/ana",
         "CreateDate": "2024-01-02T03:04:05+00:00",
+        "GroupList": [],
+        "AttachedManagedPolicies": [],
     }
     return fields | changes
 
@@ -60,6 +62,10 @@ def inline(name: str, document: Any) -> dict[str, Any]:
 
 def attached(arn: str) -> list[dict[str, str]]:
     return [{"PolicyName": arn.rsplit("/", 1)[-1], "PolicyArn": arn}]
+
+
+def without(holder: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in holder.items() if name != field}
 
 
 def read(**details: Any) -> list[IdentityDetail]:
@@ -133,6 +139,12 @@ def test_an_identity_without_any_policy_is_an_identity() -> None:
     assert (ana.policies, deployer.policies) == ((), ())
 
 
+NEEDED = [
+    ("UserDetailList", user(), "GroupList"),
+    ("UserDetailList", user(), "AttachedManagedPolicies"),
+    ("RoleDetailList", role(), "RolePolicyList"),
+    ("RoleDetailList", role(), "AttachedManagedPolicies"),
+]
 LACKING = [
     ({"UserDetailList": [user(AttachedManagedPolicies=attached(OWN))]}, rf"user/team/ana: .*{OWN} is not in"),
     (
@@ -145,24 +157,94 @@ LACKING = [
             "UserDetailList": [user(GroupList=["devs"])],
             "GroupDetailList": [group(AttachedManagedPolicies=attached(OWN))],
         },
-        rf"devs: .*{OWN} is not in",
+        rf"user/team/ana: group devs: the default version of {OWN} is not in",
     ),
     (
         {
             "RoleDetailList": [role(AttachedManagedPolicies=attached(OWN))],
             "Policies": [{"Arn": OWN, "PolicyVersionList": [{"Document": READ, "IsDefaultVersion": False}]}],
         },
-        rf"role/deployer: the default version of {OWN} is not in",
+        rf"role/deployer: Policies\[0\]: the default version of {OWN} is not in",
     ),
     (
         {"RoleDetailList": [role(RolePolicyList=[inline("p", "canary")])]},
-        "role/deployer: a policy document is not JSON",
+        r"role/deployer: RoleDetailList\[0\].RolePolicyList\[0\].PolicyDocument: the text is not valid JSON",
     ),
-    ({"RoleDetailList": [role(RolePolicyList=[inline("p", "{" * 9)])]}, "role/deployer: a policy document is not JSON"),
-    ({"RoleDetailList": [role(RolePolicyList=[inline("p", '{"a":' * 50_000)])]}, "a policy document is not JSON"),
-    ({"RoleDetailList": [role(RolePolicyList=[inline("p", [READ])])]}, "a policy document is a list, not an object"),
-    ({"RoleDetailList": [role(RolePolicyList=[inline("p", "%5B%5D")])]}, "a policy document is a list, not an object"),
-    ({"RoleDetailList": [role(RoleId="GOAT")]}, "role/deployer: identity_id: String should match"),
+    ({"RoleDetailList": [role(RolePolicyList=[inline("p", "{" * 9)])]}, "the text is not valid JSON"),
+    ({"RoleDetailList": [role(RolePolicyList=[inline("p", '{"a":' * 50_000)])]}, "nested too deeply"),
+    ({"RoleDetailList": [role(RolePolicyList=[inline("p", '{"a": 1, "a": 2}')])]}, "the key 'a' is given twice"),
+    ({"RoleDetailList": [role(RolePolicyList=[inline("p", [READ])])]}, "a policy document is a JSON object"),
+    ({"RoleDetailList": [role(RolePolicyList=[inline("p", "%5B%5D")])]}, "a policy document is a JSON object"),
+    (
+        {"RoleDetailList": [role(AssumeRolePolicyDocument="canary")]},
+        r"\[0\].AssumeRolePolicyDocument: .*not valid JSON",
+    ),
+    ({"RoleDetailList": [role(RoleId="GOAT")]}, r"role/deployer: RoleDetailList\[0\].RoleId: String should match"),
+    ({"UserDetailList": [role(UserId="AIDAEXAMPLEUSER00001")]}, r"UserDetailList\[0\].Arn: String should match"),
+    (
+        {"UserDetailList": [user(), user(Tags=[{"Key": "team", "Value": "core"}])]},
+        r"user/team/ana: UserDetailList\[0\]: .* is listed twice and differently",
+    ),
+    (
+        {
+            "UserDetailList": [user(GroupList=["devs"])],
+            "GroupDetailList": [group(), group(GroupPolicyList=[inline("p", READ)])],
+        },
+        r"group devs: GroupDetailList\[0\]: .* is listed twice and differently",
+    ),
+    (
+        {
+            "RoleDetailList": [role(AttachedManagedPolicies=attached(OWN))],
+            "Policies": [managed(OWN), managed(OWN, WRITE)],
+        },
+        rf"Policies\[0\]: {OWN} is listed twice and differently",
+    ),
+    (
+        {
+            "RoleDetailList": [role(AttachedManagedPolicies=attached(OWN))],
+            "Policies": [{"Arn": OWN, "PolicyVersionList": [{"Document": READ, "IsDefaultVersion": True}] * 2}],
+        },
+        r"Policies\[0\].PolicyVersionList: several versions of .* are the default",
+    ),
+    (
+        {
+            "RoleDetailList": [role(AttachedManagedPolicies=attached(OWN))],
+            "Policies": [managed(OWN) | {"DefaultVersionId": "v1"}],
+        },
+        r"Policies\[0\].DefaultVersionId: names another version",
+    ),
+    (
+        {"RoleDetailList": [role(AttachedManagedPolicies=attached(OWN))], "Policies": [{"Arn": OWN}]},
+        "the default version of .* is not in",
+    ),
+    (
+        {"UserDetailList": [user(PermissionsBoundary={"canary": 1})]},
+        "PermissionsBoundary.PermissionsBoundaryArn: Field req",
+    ),
+    ({"UserDetailList": [user(GroupList="devs")]}, r"UserDetailList\[0\].GroupList: Input should be a valid tuple"),
+    ({"UserDetailList": [user(GroupList=None)]}, r"UserDetailList\[0\].GroupList: Input should be a valid tuple"),
+    *(({name: [without(holder, field)]}, rf"{name}\[0\].{field}: Field required") for name, holder, field in NEEDED),
+    (
+        {"UserDetailList": [user(GroupList=["devs"])], "GroupDetailList": [without(group(), "GroupPolicyList")]},
+        r"group devs: GroupDetailList\[0\].GroupPolicyList: Field required",
+    ),
+    (
+        {
+            "UserDetailList": [user(GroupList=["devs"])],
+            "GroupDetailList": [without(group(), "AttachedManagedPolicies")],
+        },
+        r"group devs: GroupDetailList\[0\].AttachedManagedPolicies: Field required",
+    ),
+    ({"UserDetailList": [user(Tags=[{"Key": "canary"}])]}, r"UserDetailList\[0\].Tags\[0\].Value: Field required"),
+    (
+        {"UserDetailList": [user(CreateDate="canary")]},
+        r"UserDetailList\[0\].CreateDate: Input should be a valid datetime",
+    ),
+    ({"UserDetailList": [user(CreateDate="9999-12-31T23:59:59-01:00")]}, "outside the calendar of UTC"),
+    ({"UserDetailList": [{"Arn": "canary"}]}, r"UserDetailList\[0\].CreateDate: Field required"),
+    ({"UserDetailList": ["canary"]}, r"^UserDetailList\[0\]: Input should be a valid dictionary"),
+    ({"UserDetailList": {"canary": 1}}, "UserDetailList: not a list"),
+    ({"Policies": "canary"}, "Policies: not a list"),
 ]
 
 
@@ -173,6 +255,63 @@ def test_what_is_missing_or_wrong_is_an_error_that_names_it_and_never_an_empty_p
     with pytest.raises(InputError, match=complaint) as caught:
         read(**details)
     assert "canary" not in str(caught.value)
+
+
+def test_what_is_listed_twice_alike_counts_once() -> None:
+    pages = [{"UserDetailList": [user(GroupList=["devs"])], "GroupDetailList": [group()]}] * 2
+    [ana] = read(**merge_pages(pages))
+    assert ana.groups == ("devs",)
+
+
+ALIKE: list[dict[str, Any]] = [
+    {"UserDetailList": [user(PasswordLastUsed="2024-02-01"), user()]},
+    {"GroupDetailList": [group(CreateDate="2024-02-01"), group()], "UserDetailList": [user(GroupList=["devs"])]},
+    {
+        "UserDetailList": [user(AttachedManagedPolicies=attached(MANAGED))],
+        "Policies": [managed(MANAGED) | {"AttachmentCount": count} for count in (1, 2)],
+    },
+]
+
+
+@pytest.mark.parametrize("details", ALIKE)
+def test_what_is_listed_twice_and_read_alike_counts_once(details: dict[str, Any]) -> None:
+    [ana] = read(**details)
+    assert ana.ref.name == "ana"
+
+
+def test_groups_of_the_same_name_are_told_apart_by_their_accounts() -> None:
+    other = "444455556666"
+    bea = user(UserId="AIDAEXAMPLEUSER00002", Arn=f"arn:aws:iam::{other}:user/bea", GroupList=["devs"])
+    groups = [
+        group(Arn=f"arn:aws:iam::{account_id}:group/devs", GroupPolicyList=[inline("p", document)])
+        for account_id, document in ((ACCOUNT, READ), (other, WRITE))
+    ]
+    found = read(UserDetailList=[user(GroupList=["devs"]), bea], GroupDetailList=groups)
+    assert [detail.policies[0].document for detail in found] == [READ, WRITE]
+    with pytest.raises(InputError, match="user/bea: group 'devs' is not in"):
+        read(UserDetailList=[bea], GroupDetailList=groups[:1])
+
+
+def test_a_policy_without_marks_has_the_version_that_it_names() -> None:
+    versions = [{"VersionId": name, "Document": document} for name, document in (("v1", WRITE), ("v2", READ))]
+    policy = {"Arn": OWN, "DefaultVersionId": "v1", "PolicyVersionList": versions}
+    [ana] = read(UserDetailList=[user(AttachedManagedPolicies=attached(OWN))], Policies=[policy])
+    assert ana.policies[0].document == WRITE
+
+
+def test_one_that_cannot_be_read_is_told_and_the_others_are_read() -> None:
+    told: dict[str, InputError] = {}
+    users = [user(UserId="AIDAEXAMPLEUSER00002", GroupList=["gone"]), {"Arn": "arn:aws:iam::1:user/x"}, user(), 7]
+    details = list(identity_details({"UserDetailList": users}, read_at=NOW, on_error=told.__setitem__))
+    assert [detail.ref.identity_id for detail in details] == ["AIDAEXAMPLEUSER00001"]
+    assert set(told) == {"AIDAEXAMPLEUSER00002", "UserDetailList[1]", "UserDetailList[3]"}
+    assert "group 'gone' is not in" in str(told["AIDAEXAMPLEUSER00002"])
+    assert str(told["UserDetailList[1]"]).startswith("arn:aws:iam::1:user/x: UserDetailList[1].UserId: Field required")
+
+
+def test_unknown_fields_are_left_alone() -> None:
+    [ana] = read(UserDetailList=[user(PasswordLastUsed=7, New={"canary": [1]})], Marker=None, New=[])
+    assert ana.ref.name == "ana"
 
 
 def test_an_identity_of_one_page_may_hold_policies_and_groups_of_another() -> None:

@@ -9,7 +9,7 @@ import pytest
 from services.scorer.changes import Changed, changes_of
 from shared.envelope import Envelope
 from shared.errors import InputError
-from shared.events import AccountScored, DomainEvent, IdentityEvent
+from shared.events import DomainEvent, IdentityEvent
 from shared.model.identity import IdentityType
 from tests.builders import ACCOUNT, ANA, OTHER_ACCOUNT, envelope, every_event
 
@@ -22,8 +22,18 @@ def event(detail: dict[str, Any], detail_type: str = "AWS API Call via CloudTrai
     return Envelope.model_validate(envelope(detail, detail_type=detail_type))
 
 
-def call(**parameters: Any) -> Envelope:
-    return event({"eventName": "X", "requestParameters": parameters})
+def call(name: str = "X", **parameters: Any) -> Envelope:
+    return event({"eventName": name, "requestParameters": parameters})
+
+
+def item(kind: str, difference: Any) -> Envelope:
+    about = {"resourceType": f"AWS::IAM::{kind}", "ARN": OWN, "resourceName": "own"}
+    return event({"configurationItem": about, "configurationItemDiff": difference}, "Config Configuration Item Change")
+
+
+def update(*properties: str) -> dict[str, Any]:
+    changed = {name: {"previousValue": 2, "updatedValue": 3, "changeType": "UPDATE"} for name in properties}
+    return {"changedProperties": changed, "changeType": "UPDATE"}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +68,42 @@ def test_a_policy_of_another_account_is_nobodys_here() -> None:
     assert changes_of(call(policyArn="nonsense")) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "set_as_default", "counts"),
+    [
+        ("CreatePolicyVersion", True, True),
+        ("CreatePolicyVersion", False, False),
+        ("CreatePolicyVersion", None, False),
+        ("SetDefaultPolicyVersion", None, True),
+        ("DeletePolicy", None, True),
+        ("DeletePolicyVersion", None, False),
+        ("TagPolicy", None, False),
+        ("UntagPolicy", None, False),
+        ("UpdatePolicyInAWayOfTheFuture", None, True),
+    ],
+)
+def test_of_calls_on_a_policy_those_count_that_may_alter_the_document_in_force(
+    name: str, *, set_as_default: bool | None, counts: bool
+) -> None:
+    changes = changes_of(call(name, policyArn=OWN, setAsDefault=set_as_default))
+    assert changes == ((Changed(policy_arn=OWN),) if counts else ())
+
+
+def test_a_service_linked_role_has_its_name_in_the_answer() -> None:
+    detail = {
+        "eventName": "CreateServiceLinkedRole",
+        "requestParameters": {"aWSServiceName": "lex.amazonaws.com"},
+        "responseElements": {"role": {"roleName": "AWSServiceRoleForLexBots", "path": "/aws-service-role/"}},
+    }
+    assert changes_of(event(detail)) == (Changed(named=(ROLE, "AWSServiceRoleForLexBots")),)
+
+
+@pytest.mark.parametrize("answer", [None, "canary", {}, {"role": None}, {"role": {"roleName": 7}}], ids=str)
+def test_an_answer_without_a_role_names_nobody(answer: Any) -> None:
+    parameters = {"aWSServiceName": "lex.amazonaws.com"}
+    assert changes_of(event({"requestParameters": parameters, "responseElements": answer})) == ()
+
+
 @pytest.mark.parametrize("parameters", ["canary", ["canary"], 7], ids=str)
 def test_parameters_of_another_form_are_refused(parameters: Any) -> None:
     with pytest.raises(InputError, match="requestParameters is not an object"):
@@ -74,12 +120,56 @@ def test_parameters_of_another_form_are_refused(parameters: Any) -> None:
     ],
 )
 def test_a_real_configuration_item_names_who_changed(name: str, expected: Changed | None) -> None:
-    item = json.loads((ITEMS / name).read_text(encoding="utf-8"))
-    arn = item.get("ARN") or item.get("arn")
+    real = json.loads((ITEMS / name).read_text(encoding="utf-8"))
+    arn = real.get("ARN") or real.get("arn")
     if expected is None:
-        is_group = item["resourceType"] == "AWS::IAM::Group"
-        expected = Changed(group=item["resourceName"]) if is_group else Changed(policy_arn=arn)
-    assert changes_of(event({"configurationItem": item}, "Config Configuration Item Change")) == (expected,)
+        is_group = real["resourceType"] == "AWS::IAM::Group"
+        expected = Changed(group=real["resourceName"]) if is_group else Changed(policy_arn=arn)
+    assert changes_of(event({"configurationItem": real}, "Config Configuration Item Change")) == (expected,)
+
+
+@pytest.mark.parametrize("kind", ["Group", "Policy"])
+@pytest.mark.parametrize(
+    "properties",
+    [
+        ("Relationships.0", "Configuration.AttachmentCount"),
+        ("Relationships.0", "Relationships.1"),
+        ("Configuration.attachmentCount",),
+        ("Configuration.permissionsBoundaryUsageCount",),
+    ],
+    ids=",".join,
+)
+def test_an_item_that_tells_only_who_has_it_concerns_none_of_the_others(kind: str, properties: tuple[str, ...]) -> None:
+    assert changes_of(item(kind, update(*properties))) == ()
+
+
+@pytest.mark.parametrize("kind", ["Group", "Policy"])
+@pytest.mark.parametrize(
+    "difference",
+    [
+        None,
+        "canary",
+        {},
+        {"changeType": "UPDATE"},
+        {"changeType": "UPDATE", "changedProperties": None},
+        update(),
+        update("Relationships.0", "Configuration.DefaultVersionId"),
+        update("Configuration.attachmentCount", "Configuration.attachedManagedPolicies.0"),
+        update("Configuration.groupPolicyList.0"),
+        update("Relationships.0") | {"changeType": "DELETE"},
+        update("Relationships.0") | {"changeType": "CREATE"},
+    ],
+    ids=str,
+)
+def test_an_item_that_may_tell_more_concerns_everybody(kind: str, difference: Any) -> None:
+    expected = Changed(group="own") if kind == "Group" else Changed(policy_arn=OWN)
+    assert changes_of(item(kind, difference)) == (expected,)
+
+
+@pytest.mark.parametrize("kind", ["User", "Role"])
+def test_an_identity_is_looked_at_whatever_its_item_tells(kind: str) -> None:
+    named = USER if kind == "User" else ROLE
+    assert changes_of(item(kind, update("Relationships.0"))) == (Changed(named=(named, "own")),)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +191,12 @@ def test_an_item_that_does_not_say_who_changed_is_refused(detail: dict[str, Any]
 
 
 @pytest.mark.parametrize("told", every_event(), ids=lambda told: told.type_name())
-def test_our_own_events_name_their_identity_and_the_accounts_names_none(told: DomainEvent) -> None:
+def test_our_own_events_name_their_identity_and_those_of_the_account_name_none(told: DomainEvent) -> None:
     arrived = event(told.model_dump(mode="json"), told.type_name())
-    if isinstance(told, AccountScored):
-        with pytest.raises(InputError, match="AccountScored names no identity"):
+    if not isinstance(told, IdentityEvent):
+        with pytest.raises(InputError, match=f"{told.type_name()} names no identity"):
             changes_of(arrived)
     else:
-        assert isinstance(told, IdentityEvent)
         assert changes_of(arrived) == (Changed(ref=ANA),)
 
 

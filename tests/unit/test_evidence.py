@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.remediator.keep import keep_set
-from shared.evidence import MAX_REPORT_AGE, TRACKING_PERIOD, recorded_data_events, weigh
+from shared.evidence import MAX_REPORT_AGE, TRACKING_PERIOD, Judge, recorded_data_events, weigh
+from shared.iam.actions import ActionSet
 from shared.iam.catalogue import AccessLevel, Observability
 from shared.knowledge import load_catalogue
 from shared.model.finding import CATALOGUE_OF_REASONS, EvidenceCode, Findings, Standing, Window
 from shared.model.last_accessed import LastAccess, LastAccessed
 from shared.model.usage import Coverage, Evidence, Span, Usage, UsageEntry, join_entries
 from tests.builders import NOW
+from tests.unit.evidence_oracle import plain_code
 
 CATALOGUE = load_catalogue()
 WINDOW = Window.before(NOW, 90)
@@ -479,6 +482,38 @@ def test_every_action_has_one_finding_whatever_is_judged_beside_it(
     assert together.keys() == granted
     for action in granted:
         assert findings_of(frozenset({action}), usage, report) == {action: together[action]}
+
+
+SOME_OF_ALL = st.frozensets(st.sampled_from(sorted(CATALOGUE.keys | {NEW, "new:thing"})), max_size=30)
+
+
+@settings(deadline=None, max_examples=300)
+@given(GRANTED, SOME_OF_ALL, USAGES, REPORTS)
+def test_many_actions_at_once_are_judged_as_each_alone(
+    granted: frozenset[str], more: frozenset[str], usage: Usage, report: LastAccessed | None
+) -> None:
+    actions = granted | more
+    expected = {action: plain_code(action, usage, CATALOGUE, WINDOW, report) for action in actions}
+
+    assert findings_of(actions, usage, report) == expected
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(GRANTED, USAGES, REPORTS), min_size=2, max_size=12), st.randoms())
+def test_what_is_remembered_of_one_identity_does_not_change_another(
+    identities: list[tuple[frozenset[str], Usage, LastAccessed | None]], order: Random
+) -> None:
+    shared = identities[0][1].coverage
+    identities += [(actions, replace(usage, coverage=shared), report) for actions, usage, report in identities]
+    order.shuffle(identities)
+    judge = Judge(CATALOGUE, WINDOW)
+
+    for actions, usage, report in identities:
+        judged = ActionSet(CATALOGUE.mask_of_keys(actions), actions - CATALOGUE.keys)
+        found = judge.weigh(judged, usage, report)
+        assert found.keys() == set(EvidenceCode)
+        codes = {key: code for code, own in found.items() for key in own.keys(CATALOGUE)}
+        assert codes == findings_of(actions, usage, report)
 
 
 @settings(deadline=None, max_examples=20)

@@ -244,3 +244,25 @@ def test_a_policy_that_cannot_be_read_is_an_error() -> None:
         effective_grants(identity(document({"Action": "s3:*"}), {"Statement": [{"Effect": "Deny"}]}), SMALL)
     with pytest.raises(PolicyDocumentError, match="JSON"):
         effective_grants(identity({"Statement": {1, 2}}), SMALL)
+
+
+def test_a_limit_apart_from_an_earlier_one_leaves_nothing() -> None:
+    # neither level alone takes the grant away, and where its pattern meets the first can't be written as one pattern
+    buckets = "arn:aws:s3:::*"
+    first = [document({"Action": "s3:GetObject", "Resource": buckets})]
+    second = [document({"Action": "s3:GetObject", "NotResource": buckets})]
+    for resource in ("arn:aws:*:*:111122223333:*", "*"):
+        held = identity(document({"Action": "s3:GetObject", "Resource": resource}))
+        assert not effective_grants(held, SMALL, [first, second]).grants
+
+
+def test_limits_are_met_pattern_by_pattern_however_they_are_split() -> None:
+    held = identity(
+        document({"Action": "iam:GetRole", "Resource": "arn:aws:iam::111122223333:user/team/${aws:username}"})
+    )
+    first = [document({"Action": "*", "NotResource": "*/admin*"})]
+    patterns = ["*/admin*", "arn:aws:s3:::*"]
+    together = [document({"Action": "*", "Resource": patterns})]
+    split = [document(*({"Action": "*", "Resource": pattern} for pattern in patterns))]
+    answers = [effective_grants(held, SMALL, [first, second]).actions for second in (together, split)]
+    assert answers[0] == answers[1]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.evaluator.invocation import DELETED, parse_invocation
+from services.evaluator.invocation import DELETED, SCHEDULED, parse_invocation
 from shared.errors import InputError
 from tests.builders import ACCOUNT, NOW
 
@@ -21,7 +21,6 @@ ITEM = {
     "configurationItemStatus": "OK",
     "configurationItemCaptureTime": "2026-03-01T11:59:00.123Z",
 }
-CAPTURED = datetime(2026, 3, 1, 11, 59, 0, 123_000, tzinfo=UTC)
 CHANGE = "ConfigurationItemChangeNotification"
 
 
@@ -88,9 +87,23 @@ def test_a_deleted_item_left_the_scope(status: str) -> None:
     assert parse_invocation(invocation(content), now=NOW).left_scope
 
 
-@pytest.mark.parametrize(("flag", "left"), [(True, True), (False, False), (None, False)])
-def test_config_may_say_itself_that_an_item_left_the_scope(*, flag: bool | None, left: bool) -> None:
+@pytest.mark.parametrize(("flag", "left"), [(True, True), (False, False), (None, False), ("false", False)])
+def test_config_may_say_itself_that_an_item_left_the_scope(*, flag: bool | str | None, left: bool) -> None:
     assert parse_invocation(invocation(eventLeftScope=flag), now=NOW).left_scope is left
+
+
+@pytest.mark.parametrize(
+    ("status", "flag", "why"),
+    [
+        ("ResourceDeleted", True, "Deleted"),
+        ("ResourceDeletedNotRecorded", False, "Deleted"),
+        ("ResourceNotRecorded", False, "Not recorded by AWS Config"),
+        ("OK", True, "Out of the rule's scope"),
+    ],
+)
+def test_an_item_that_left_says_why(status: str, *, flag: bool, why: str) -> None:
+    content = {"messageType": CHANGE, "configurationItem": ITEM | {"configurationItemStatus": status}}
+    assert parse_invocation(invocation(content, eventLeftScope=flag), now=NOW).absence == why
 
 
 @pytest.mark.parametrize("status", ["OK", "ResourceDiscovered"])
@@ -102,6 +115,22 @@ def test_an_item_that_is_there_did_not_leave(status: str) -> None:
 
 def test_a_schedule_without_a_time_orders_by_now() -> None:
     assert parse_invocation(invocation({"messageType": "ScheduledNotification"}), now=NOW).ordering_time == NOW
+
+
+def test_a_time_to_come_does_not_outrank_the_answers_until_then() -> None:
+    content = {"messageType": SCHEDULED, "notificationCreationTime": "2036-03-01T12:00:00Z"}
+    assert parse_invocation(invocation(content), now=NOW).ordering_time == NOW
+
+
+def test_an_answer_is_ordered_by_the_question_and_not_by_the_age_of_the_item() -> None:
+    asked = "2026-03-01T11:59:30Z"
+    old = ITEM | {"configurationItemCaptureTime": "2020-01-01T00:00:00Z"}
+    content = {"messageType": CHANGE, "configurationItem": old, "notificationCreationTime": asked}
+    assert parse_invocation(invocation(content), now=NOW).ordering_time == datetime.fromisoformat(asked)
+
+
+def test_the_schedule_names_no_item_even_where_one_comes_with_it() -> None:
+    assert parse_invocation(invocation({"messageType": SCHEDULED, "configurationItem": ITEM}), now=NOW).item is None
 
 
 WRONG = [
@@ -117,10 +146,22 @@ WRONG = [
     (invocation({"configurationItem": ITEM}), "messageType: Field required"),
     (invocation({"messageType": CHANGE}), f"a {CHANGE} without a configuration item"),
     (invocation({"messageType": CHANGE, "configurationItem": {}}), "resourceType: Field required"),
+    (invocation({"messageType": CHANGE, "configurationItem": ITEM | {"resourceId": ""}}), "resourceId: String should"),
     (
-        invocation({"messageType": CHANGE, "configurationItem": ITEM | {"configurationItemCaptureTime": "canary"}}),
-        "configurationItemCaptureTime: Input should be a valid datetime",
+        invocation({"messageType": CHANGE, "configurationItem": ITEM | {"resourceType": "canary\n"}}),
+        "resourceType: String should match",
     ),
+    (
+        invocation({"messageType": SCHEDULED, "notificationCreationTime": "canary"}),
+        "notificationCreationTime: Input should be a valid datetime",
+    ),
+    (invocation({"messageType": "canary!", "configurationItem": ITEM}), "messageType: String should match"),
+    (
+        invocation({"messageType": "ConfigurationItemChangedNotification", "configurationItem": ITEM}),
+        "a ConfigurationItemChangedNotification is no message that starts a rule",
+    ),
+    (invocation(resultToken=""), "result_token: String should have at least 1 character"),
+    (invocation(eventLeftScope="canary"), "out_of_scope: Input should be a valid boolean"),
 ]
 
 
@@ -131,6 +172,7 @@ def test_what_is_missing_or_wrong_is_named_and_never_shown(event: dict[str, Any]
     assert "canary" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*invocation(), "eventLeftScope"]), st.none() | st.text() | st.integers()))
 def test_anything_else_is_refused_as_input(changes: dict[str, Any]) -> None:
     event = {"invokingEvent": "{}"} | changes

@@ -137,6 +137,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "no date of the job": (a_page(tried("s3"), JobCreationDate=None), "JobCreationDate"),
     "a report about somebody else": (a_page(tried("s3", LastAuthenticatedEntity=OTHER)), "another identity"),
+    "a list for somebody": (a_page(tried("s3", LastAuthenticatedEntity=[])), "another identity"),
 }
 
 

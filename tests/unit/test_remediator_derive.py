@@ -22,17 +22,19 @@ from shared.iam.sizes import MAX_MANAGED_POLICY, policy_size
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.finding import Window
 from shared.model.identity import IdentityDetail, IdentityRef, Policy
+from shared.model.inventory import Inventory
 from shared.model.last_accessed import LastAccess, LastAccessed
 from shared.model.plan import Plan, Reason, ReasonCode, Strategy
+from shared.model.principals import Principal, Principals
 from shared.model.proof import ProofVerdict
 from shared.model.resources import ANY_RESOURCE
 from shared.model.score import RiskClass
 from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Coverage, Span, Usage, UsageEntry
 from shared.model.usage import Evidence as Kind
-from shared.pci.score import ScoreParameters
+from shared.pci.score import UNKNOWN, ScoreParameters, Scoring, Surroundings
 from shared.reference import load_operations
-from tests.builders import ANA, DEPLOYER
+from tests.builders import ACCOUNT, ANA, DEPLOYER
 from tests.unit.cloudtrail_records import INVICTUS, ROOT, corpus
 from tests.unit.remediation_fakes import FOREIGN, FORMER
 
@@ -129,7 +131,7 @@ REAL = (
     (("AdministratorAccess",), ("secretsmanager", "s3")),
     (("AmazonEC2FullAccess",), ("ec2",)),
     (("IAMFullAccess", "AmazonS3FullAccess"), ("iam", "s3")),
-    (("AmazonSSMFullAccess", "SecretsManagerReadWrite"), ("ssm", "secretsmanager")),
+    (("AmazonSSMFullAccess", "SecretsManagerReadWrite", "AmazonS3FullAccess"), ("ssm", "secretsmanager")),
 )
 
 
@@ -277,6 +279,66 @@ def test_there_is_no_plan(case: str) -> None:
     reason = derived(detail, usage)
     assert isinstance(reason, Reason)
     assert reason.code is code
+
+
+# ---- what is known of the account around it
+
+
+CODE_OF_FUNCTIONS = holding(inline("iam:*", "lambda:UpdateFunctionCode", "s3:ListAllMyBuckets"))
+# Lambda was tried where no trail was seen: kept, while the trail that was seen makes it unused to the scorer.
+ELSEWHERE = Evidence(
+    used("s3:ListAllMyBuckets"),
+    report(
+        dict.fromkeys(load_catalogue().services, LastAccess())
+        | {"s3": LastAccess(YESTERDAY, "us-east-1"), "lambda": LastAccess(YESTERDAY, "eu-west-1")}
+    ),
+)
+
+
+def among(*, privileged: bool) -> Surroundings:
+    """An account with one role that functions may run with."""
+    services = ("lambda.amazonaws.com",)
+    role = Principal(arn=f"arn:aws:iam::{ACCOUNT}:role/run", privileged=privileged, services=services)
+    return Surroundings(principals=Principals(account_id=ACCOUNT, roles=(role,)))
+
+
+def derived_among(surroundings: Surroundings) -> Plan | Reason:
+    return derive_plan(CODE_OF_FUNCTIONS, ELSEWHERE, knowledge(), OPTIONS, now=NOW, surroundings=surroundings)
+
+
+def test_what_stays_unused_and_leads_to_a_known_role_with_power_makes_a_plan_worthless() -> None:
+    found = derived_among(among(privileged=True))
+    assert isinstance(found, Reason)
+    assert found.code is ReasonCode.IRREDUCIBLE
+
+
+@pytest.mark.parametrize("surroundings", [UNKNOWN, among(privileged=False)], ids=["unknown", "without power"])
+def test_a_plan_gives_the_scores_that_the_scorer_gives_among_the_same_principals(surroundings: Surroundings) -> None:
+    plan = derived_among(surroundings)
+    assert isinstance(plan, Plan)
+    (own,) = plan.policies
+    bounded = CODE_OF_FUNCTIONS.model_copy(
+        update={"boundary": boundary(FORMER).model_copy(update={"document": own.document})}
+    )
+    known = knowledge()
+    scoring = Scoring(known.catalogue, known.risk, known.parameters, now=NOW, window_days=90, surroundings=surroundings)
+    before, after = (scoring.score(detail, ELSEWHERE.usage) for detail in (CODE_OF_FUNCTIONS, bounded))
+    assert (plan.pci_before, plan.pci_after) == (before.pci, after.pci)
+    assert plan.coverage.principals is (surroundings is not UNKNOWN)
+    assert "lambda:UpdateFunctionCode" in plan.keeps
+
+
+def test_a_plan_is_the_same_one_whatever_is_known_of_the_account() -> None:
+    detail = holding(inline("iam:DeleteUser", "s3:ListAllMyBuckets"), inline("iam:CreateUser", resource=ANA.arn))
+    users = tuple(f"arn:aws:iam::{ACCOUNT}:user/team/{name}" for name in ("ana", "ben", "eva"))
+    known = replace(among(privileged=True), inventory=Inventory(ACCOUNT, users, NOW), templates=load_operations())
+    plans = [
+        derive_plan(detail, ELSEWHERE, knowledge(), OPTIONS, now=NOW, surroundings=surroundings)
+        for surroundings in (UNKNOWN, known)
+    ]
+    first, second = (plan for plan in plans if isinstance(plan, Plan))
+    assert first.pci_before != second.pci_before
+    assert (first.plan_id, first.policies) == (second.plan_id, second.policies)
 
 
 def test_a_user_keeps_what_a_resource_policy_grants_without_our_help() -> None:

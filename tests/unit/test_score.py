@@ -1,118 +1,21 @@
-"""The laws of the Privilege Creep Index, and its calibration over real AWS managed policies."""
+"""What a score says of plain cases, and that it can be redone by hand."""
 
-import json
 import math
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from shared.iam.grants import effective_grants
-from shared.knowledge import load_catalogue, load_risk
+from shared.evidence import TRACKED_REGIONS
+from shared.model.inventory import Inventory
 from shared.model.last_accessed import LastAccess, LastAccessed
-from shared.model.score import Band, CoverageSummary, RiskClass, Score
+from shared.model.score import Band, CoverageSummary, ReachSource, RiskClass
 from shared.model.usage import Coverage, Evidence, Span, Usage, UsageEntry
+from shared.pci.contributions import MAX_EXAMPLES
 from shared.pci.risk import RiskTable
-from shared.pci.score import ScoreParameters, score_account, score_identity
-from tests.unit.iam_oracle import NOW, REF, RESOURCE_PATTERNS, document, documents, identity
-
-CATALOGUE = load_catalogue()
-RISK = load_risk()
-WATCHED = Coverage.of([NOW.date()], feeds=["trail"], data_events=CATALOGUE.services)
-Body = dict[str, Any]
-
-REAL_ACTIONS = (
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:DeleteBucket",
-    "s3:PutBucketPolicy",
-    "s3:Get*",
-    "iam:PassRole",
-    "iam:AttachUserPolicy",
-    "iam:CreateAccessKey",
-    "lambda:CreateFunction",
-    "lambda:InvokeFunction",
-    "ec2:Describe*",
-    "ec2:CreateTags",
-    "logs:PutLogEvents",
-    "sts:AssumeRole",
-)
-
-
-def managed(name: str) -> Body:
-    found: Body = json.loads(aws_managed_policies_data)[name]["Document"]
-    return found
-
-
-def usage(*used: str, kind: Evidence = Evidence.OBSERVED, coverage: Coverage = WATCHED) -> Usage:
-    span = Span(NOW - timedelta(days=1), NOW)
-    return Usage(REF.identity_id, {name.lower(): UsageEntry(name, {kind: span}) for name in used}, coverage)
-
-
-def scored(*bodies: Body, using: Usage | None = None, boundary: Body | None = None) -> Score:
-    detail = identity(*bodies, boundary=boundary)
-    ledger = using or usage(coverage=Coverage())
-    return score_identity(detail, ledger, CATALOGUE, RISK, ScoreParameters(), now=NOW, window_days=90)
-
-
-@st.composite
-def real_statements(draw: st.DrawFn, effect: str = "Allow") -> Body:
-    return {
-        "Effect": effect,
-        "Action": draw(st.lists(st.sampled_from(REAL_ACTIONS), min_size=1, max_size=4, unique=True)),
-        "Resource": draw(st.lists(st.sampled_from(RESOURCE_PATTERNS), min_size=1, max_size=3, unique=True)),
-        **draw(st.sampled_from(({}, {}, {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}))),
-    }
-
-
-BODIES = st.lists(real_statements(), min_size=1, max_size=3).map(lambda found: document(*found))
-USED = st.frozensets(st.sampled_from([name for name in REAL_ACTIONS if "*" not in name]))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("AdministratorAccess", 100),
-        ("PowerUserAccess", 99),
-        ("IAMFullAccess", 96),
-        ("ReadOnlyAccess", 85),
-        ("AmazonEC2FullAccess", 75),
-        ("AmazonS3FullAccess", 60),
-        ("AmazonDynamoDBFullAccess", 69),
-        ("AWSLambda_FullAccess", 63),
-        ("SecurityAudit", 58),
-        ("ViewOnlyAccess", 47),
-        ("AmazonSSMManagedInstanceCore", 24),
-        ("AWSLambdaBasicExecutionRole", 3),
-    ],
-)
-def test_calibration_with_everything_unused(name: str, expected: int) -> None:
-    assert scored(managed(name)).pci == pytest.approx(expected, abs=8)
-
-
-def test_an_unused_administrator_is_100() -> None:
-    score = scored(managed("AdministratorAccess"))
-
-    assert round(score.pci) == 100
-    assert score.band is Band.HIGH
-    assert score.granted == score.unused == len(CATALOGUE)
-    assert score.reach == 1
-
-
-def test_one_harmless_read_is_below_one() -> None:
-    assert 0 < scored(document({"Action": "ec2:DescribeInstances"})).pci < 1
-
-
-def test_one_action_that_completes_a_path_is_high() -> None:
-    score = scored(document({"Action": "iam:AttachUserPolicy"}))
-
-    assert score.band is Band.HIGH
-    paths = {one.path for one in score.contributions}
-    assert "iam-008" in paths
+from shared.pci.score import Surroundings, score_account
+from tests.unit.iam_oracle import NOW, REF, document
+from tests.unit.score_cases import CATALOGUE, OPERATIONS, OWNED, RISK, UNSEEN, WATCHED, Situation, scored, usage
 
 
 def test_a_combination_that_completes_a_path_counts_as_a_whole() -> None:
@@ -166,76 +69,86 @@ def test_a_score_can_be_redone_by_hand() -> None:
     assert listing.examples == ("ec2:DescribeInstances", "ec2:DescribeVpcs")
 
 
-@settings(deadline=None, max_examples=20)
-@given(documents(), st.one_of(st.none(), documents()), USED)
-def test_a_score_is_between_0_and_100_and_adds_up(body: Body, boundary: Body | None, used: frozenset[str]) -> None:
-    score = scored(body, using=usage(*used), boundary=boundary)
+def test_examples_are_those_of_widest_reach_then_by_name() -> None:
+    wide = {"Action": ["sqs:SendMessage", "new:B", "ec2:RunInstances"]}
+    narrow = {"Action": ["batch:SubmitJob", "new:A", "new:C", "xray:PutTraceSegments"], "Resource": "arn:aws:x:::a"}
+    (writing,) = scored(document(narrow, wide)).contributions
 
-    assert 0 <= score.pci <= 100
-    assert score.granted == score.used + score.unused + score.unobservable
-    assert score == scored(body, using=usage(*used), boundary=boundary)
-
-
-@settings(deadline=None, max_examples=30)
-@given(BODIES)
-def test_nothing_granted_or_everything_used_is_0(body: Body) -> None:
-    everything = effective_grants(identity(body), CATALOGUE).by_action
-
-    assert scored(body, using=usage(*everything)).pci == 0
-    assert scored().pci == 0
+    assert writing.risk is RiskClass.WRITE
+    assert writing.examples == ("ec2:RunInstances", "new:b", "sqs:SendMessage", "batch:SubmitJob", "new:a")
+    assert len(writing.examples) == MAX_EXAMPLES
+    assert writing.unused == 7
+    assert writing.mass == 3.08
 
 
-@settings(deadline=None, max_examples=80)
-@given(BODIES, USED, st.sampled_from(REAL_ACTIONS))
-def test_using_a_permission_never_raises_it(body: Body, used: frozenset[str], one_more: str) -> None:
-    assert scored(body, using=usage(*used, one_more)).pci <= scored(body, using=usage(*used)).pci
+def test_a_path_counts_as_long_as_one_of_its_permissions_is_unused() -> None:
+    actions = ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]
+    body = document({"Action": actions})
+
+    def path(*used: str) -> list[tuple[int, tuple[str, ...]]]:
+        found = scored(body, using=usage(*used)).contributions
+        return [(one.unused, one.examples) for one in found if one.path == "lambda-001"]
+
+    assert path() == [(3, ("iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"))]
+    assert path(*actions[:2]) == [(1, ("lambda:InvokeFunction",))]
+    assert path(*actions) == []
 
 
-@settings(deadline=None, max_examples=80)
-@given(BODIES, BODIES, USED)
-def test_granting_more_never_lowers_it(body: Body, more: Body, used: frozenset[str]) -> None:
-    assert scored(body, more, using=usage(*used)).pci >= scored(body, using=usage(*used)).pci
+def test_what_was_known_of_the_account_is_said() -> None:
+    inventory = Inventory(REF.account_id, OWNED, NOW)
+    body = document({"Action": ["s3:PutObject", "newsvc:Thing"]})
+    known = Situation(around=Surroundings(inventory=inventory, templates=OPERATIONS)).score(body)
+
+    assert (known.coverage.reach, known.coverage.resources) == (ReachSource.INVENTORY, len(OWNED))
+    assert (known.coverage.inventory_at, known.coverage.by_pattern) == (NOW, 1)
+    assert scored(body).coverage == known.coverage.model_copy(
+        update={"reach": ReachSource.PATTERN, "resources": None, "inventory_at": None, "by_pattern": 0}
+    )
+    assert (known.resources, scored(body).resources) == (3, None), "there are three buckets"
+    assert Situation(around=Surroundings(inventory=inventory)).score(body) == scored(body), "it can't be used"
 
 
-@settings(deadline=None, max_examples=80)
-@given(real_statements(), st.sampled_from(RESOURCE_PATTERNS), st.one_of(st.none(), documents()))
-def test_widening_a_resource_never_lowers_it(statement: Body, wider: str, boundary: Body | None) -> None:
-    widened = {**statement, "Resource": [*statement["Resource"], wider]}
-    everything = {**statement, "Resource": "*"}
-    scores = [scored(document(one), boundary=boundary).pci for one in (statement, widened, everything)]
+@pytest.mark.parametrize(
+    ("actions", "resource"),
+    [("*", "arn:aws:s3:::b"), ("ssm:*", "arn:aws:s3:::b/*"), ("iam:AttachUserPolicy", "arn:aws:s3:::b*")],
+)
+def test_what_cannot_be_used_where_it_is_granted_counts_for_nothing(actions: str, resource: str) -> None:
+    body = document({"Action": actions, "Resource": resource})
+    known, upper_bound = Situation(around=Surroundings(templates=OPERATIONS)).score(body), scored(body)
 
-    assert scores == sorted(scores)
-
-
-@settings(deadline=None, max_examples=80)
-@given(BODIES, real_statements("Deny"), documents())
-def test_a_deny_or_a_boundary_never_raises_it(body: Body, deny: Body, boundary: Body) -> None:
-    before = scored(body).pci
-
-    assert scored(body, document(deny)).pci <= before
-    assert scored(body, boundary=boundary).pci <= before
-    assert scored(body, boundary={**boundary, "Statement": [*boundary["Statement"], deny]}).pci <= before
+    assert (known.granted, known.pci) < (upper_bound.granted, upper_bound.pci)
+    assert RiskClass.ESCALATION not in {one.risk for one in known.contributions}
+    assert not [one for one in known.contributions if one.path]
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(real_statements(), min_size=1, max_size=3), st.randoms(), USED)
-def test_the_way_statements_are_written_does_not_matter(found: list[Body], order: Any, used: frozenset[str]) -> None:
-    using = usage(*used)
-    split = [
-        {**one, "Action": action.swapcase(), "Resource": resource}
-        for one in found
-        for action in one["Action"]
-        for resource in one["Resource"]
-    ]
-    order.shuffle(split)
-    expanded = [
-        {**one, "Action": CATALOGUE.keys_of(CATALOGUE.mask_any(one["Action"]))}
-        for one in found  # wildcards as the actions that they admit
-    ]
-    expected = scored(document(*found), using=using)
+def test_granted_wildcards_that_the_catalogue_does_not_know_are_told() -> None:
+    patterns = [f"NewSvc:{letter}*" for letter in "cab"]
+    many = document({"Action": [f"new{number:02}:*" for number in range(20)]})
 
-    for written in ([document(*split)], [document(one) for one in split], [document(*expanded)]):
-        assert scored(*written, using=using) == expected
+    assert scored(document({"Action": [*patterns, "newsvc:A*"]})).coverage.unknown_patterns == (
+        "newsvc:a*",
+        "newsvc:b*",
+        "newsvc:c*",
+    )
+    assert scored(many).coverage.unknown_patterns == tuple(f"new{number:02}:*" for number in range(10))
+    assert scored(document({"Action": ["*", "s3:*"]})).coverage.unknown_patterns == ()
+
+
+def test_without_a_trail_everything_counts_as_unused_and_the_score_says_so() -> None:
+    body = document({"Action": ["s3:GetObject", "logs:PutLogEvents", "newsvc:Thing", "iam:GetRole", "iam:GetUser"]})
+    used = usage("iam:GetRole", coverage=UNSEEN)
+    score = scored(body, using=used)
+
+    assert (score.used, score.unused, score.unobservable) == (1, 4, 0)
+    assert (score.coverage.observed_days, score.coverage.longest_gap_days) == (0, 91)
+    assert score.pci > scored(body, using=replace(used, coverage=WATCHED)).pci
+
+
+def test_a_stored_score_is_small() -> None:
+    everywhere = Coverage.of([NOW.date()], regions=TRACKED_REGIONS, feeds=["trail"], data_events=CATALOGUE.services)
+    score = scored(document({"Action": "*"}), using=usage(coverage=everywhere))
+
+    assert len(score.model_dump_json()) < 20_000
 
 
 def test_a_conditional_grant_reaches_half() -> None:
@@ -279,9 +192,7 @@ def test_what_iam_says_decides_what_no_trail_shows() -> None:
     services = {"s3": LastAccess(NOW, "us-east-1"), "logs": LastAccess()}
     told = LastAccessed(services, {"iam:getrole": LastAccess(NOW, "us-east-1")}, NOW)
     ledger = usage(coverage=Coverage.of([NOW.date()], regions=["us-east-1"]))
-    score = score_identity(
-        identity(body), ledger, CATALOGUE, RISK, ScoreParameters(), now=NOW, window_days=90, last_accessed=told
-    )
+    score = scored(body, using=ledger, report=told)
 
     assert (score.unused, score.unobservable) == (2, 2), "logs was not tried; s3 was; an attempt on iam is unexplained"
     assert score.coverage.last_accessed
@@ -291,6 +202,7 @@ def test_a_coverage_that_was_stored_before_is_still_read() -> None:
     stored = {"window_days": 90, "observed_days": 3, "data_events": False}
 
     assert CoverageSummary.model_validate(stored).data_events == ()
+    assert CoverageSummary.model_validate(stored).unknown_patterns == ()
 
 
 def test_an_account_is_the_root_mean_square_of_its_identities() -> None:

@@ -5,20 +5,29 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from services.scorer.core import (
     MAX_TOP,
     account_event,
     announcement,
     digest_of,
-    scored,
+    pause_event,
+    score_requests,
     successor,
     top_permissions,
 )
 from shared.model.score import AccountScore, Band, Contribution, CoverageSummary, RiskClass, Score, StoredScore
-from tests.builders import ACCOUNT, DEPLOYER, NOW, a_score
+from shared.model.sweep import SweepProgress
+from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, a_score
 
 LATER = NOW + timedelta(days=1)
+
+
+def a_contribution(**changes: Any) -> Contribution:
+    fields = {"risk": RiskClass.WRITE, "chance": 0.2, "unused": 100, "mass": 3.0, "examples": ("s3:PutObject",)}
+    return Contribution.model_validate(fields | changes)
 
 
 def told(stored: StoredScore) -> StoredScore:
@@ -31,30 +40,49 @@ def told(stored: StoredScore) -> StoredScore:
     [
         {"scored_at": LATER},
         {"coverage": CoverageSummary(window_days=90, observed_days=61, regions=("eu-west-1",))},
+        {"coverage": CoverageSummary(window_days=90, observed_days=60, inventory_at=LATER, resources=9)},
+        {"pci": 87.299},
+        {"reach": 0.74},
+        {"resources": 1_001},
+        {"contributions": (a_contribution(chance=0.21, mass=3.5),)},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_score_that_says_the_same_later_has_the_same_digest(change: dict[str, Any]) -> None:
-    assert digest_of(a_score(**change)) == digest_of(a_score())
+    fields: dict[str, Any] = {"contributions": (a_contribution(),)} | change
+    assert digest_of(a_score(**fields)) == digest_of(a_score(contributions=(a_contribution(),)))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"pci": 87.26},
+        {"pci": 87.3},
+        {"pci": 87.19},
         {"identity": DEPLOYER},
         {"unused": 211},
         {"exempt": "break glass"},
         {"model_version": "pci-2"},
         {"catalogue_version": "2026-02"},
         {"contributions": ()},
-        {"reach": 0.5},
+        {"contributions": (a_contribution(unused=99),)},
+        {"contributions": (a_contribution(examples=("s3:PutObjectAcl",)),)},
+        {"contributions": (a_contribution(path="iam-001"),)},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_score_that_says_something_else_has_another_digest(change: dict[str, Any]) -> None:
-    fields = {"pci": 87.25} | change
-    assert digest_of(a_score(**fields)) != digest_of(a_score())
+    fields: dict[str, Any] = {"contributions": (a_contribution(),)} | change
+    assert digest_of(a_score(**fields)) != digest_of(a_score(contributions=(a_contribution(),)))
+
+
+@given(st.integers(1, 1000), st.floats(0, 100), st.floats(0, 100))
+@example(600, 59.999999, 60.0)
+@settings(deadline=None)
+def test_a_score_that_crosses_a_threshold_of_one_decimal_is_always_news(tenths: int, one: float, other: float) -> None:
+    threshold = tenths / 10
+    low, high = sorted(round(pci, 6) for pci in (one, other))  # as scores are rounded
+    if low < threshold <= high:
+        assert digest_of(a_score(low)) != digest_of(a_score(high))
 
 
 def test_a_digest_survives_a_store_that_does_not_tell_1_from_1_0() -> None:
@@ -94,6 +122,15 @@ def test_a_crash_between_storing_and_telling_is_made_good_by_the_same_event() ->
     assert again.previous_pci is None, "nobody was told of the one before"
 
 
+def test_two_scores_under_one_number_are_two_events() -> None:
+    """Of two scorers at once, or of one that crashed after telling: the audit trail must show both."""
+    one, other = (announcement(StoredScore(a_score(pci), announcements=1), None) for pci in (87.25, 12.5))
+    assert one is not None
+    assert other is not None
+    assert one.score_version == other.score_version
+    assert one.event_id != other.event_id
+
+
 def test_the_successor_keeps_its_place_and_is_there_again() -> None:
     previous = StoredScore(a_score(), version=7, announced="x", announcements=3, present=False)
     assert successor(previous, a_score(1)) == StoredScore(a_score(1), 7, "x", 3, present=True)
@@ -113,13 +150,26 @@ def test_the_end_of_a_sweep_is_told_once_for_each_sweep() -> None:
     account = AccountScore(
         account_id=ACCOUNT, pci=61.5, identities=14, excluded=2, by_band={Band.HIGH: 4}, scored_at=NOW
     )
-    event = account_event(account, sweep_found=3, now=NOW)
+    sweep = SweepProgress(account_id=ACCOUNT, started_at=NOW - timedelta(minutes=20), found=3)
+    event = account_event(account, sweep)
     assert (event.pci, event.identities, event.excluded, event.sweep_found) == (61.5, 14, 2, 3)
     assert (event.by_band, event.occurred_at, event.account_id) == ({Band.HIGH: 4}, NOW, ACCOUNT)
-    assert event.event_id == account_event(account, sweep_found=0, now=NOW).event_id
-    assert event.event_id != account_event(account, sweep_found=3, now=LATER).event_id
+    again = account.model_copy(update={"scored_at": LATER})
+    assert account_event(again, sweep).event_id == event.event_id
+    next_sweep = sweep.model_copy(update={"started_at": NOW})
+    assert account_event(again, next_sweep).event_id != event.event_id
 
 
-def test_exempt_identities_do_not_count_for_the_account() -> None:
-    counted, excluded = scored([a_score(1), a_score(2, exempt="x"), a_score(3)])
-    assert ([score.pci for score in counted], excluded) == ([1, 3], 1)
+def test_each_pause_of_a_sweep_is_an_event_of_its_own() -> None:
+    sweep = SweepProgress(account_id=ACCOUNT, started_at=NOW, version=5, pages=2, identities=200)
+    event = pause_event(sweep, now=LATER)
+    assert (event.started_at, event.pages, event.identities, event.occurred_at) == (NOW, 2, 200, LATER)
+    assert pause_event(sweep, now=NOW).event_id == event.event_id
+    assert pause_event(sweep.model_copy(update={"version": 7}), now=LATER).event_id != event.event_id
+
+
+def test_a_change_that_many_share_asks_once_for_each_however_often_it_is_told() -> None:
+    first, again = (score_requests([ANA, DEPLOYER], cause="c", reason="r", now=now) for now in (NOW, LATER))
+    assert [event.identity for event in first] == [ANA, DEPLOYER]
+    assert [event.event_id for event in first] == [event.event_id for event in again]
+    assert len({event.event_id for event in [*first, *score_requests([ANA], cause="d", reason="r", now=NOW)]}) == 3

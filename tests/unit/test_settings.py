@@ -4,6 +4,7 @@ import pytest
 
 from services.auditor.settings import AuditSettings
 from services.evaluator.settings import EvaluateSettings, VerdictSettings
+from services.remediator.settings import RemediationSettings
 from services.scorer.settings import ScoreSettings, SweepSettings, TrailLogSettings, UsageSettings
 from shared.errors import SettingsError
 from shared.settings import Settings
@@ -19,6 +20,8 @@ GOOD = {
     "TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:security",
     "RETENTION_DAYS": "400",
     "WINDOW_DAYS": "90",
+    "INVENTORY_SOURCE": "config",
+    "SWEEP_SCHEDULE": "rate(6 hours)",
     "THRESHOLD": "60",
     "SCORE_MAX_AGE_HOURS": "48",
     "CONFIG_RULE_NAME": "rule",
@@ -27,6 +30,13 @@ GOOD = {
     "TRAIL_LOG_ACCOUNTS": "organization",
     "TRAIL_LOG_BUCKET": "trail",
     "TRAIL_LOG_BUCKET_ACCOUNT_ID": ACCOUNT,
+    "JOURNAL_TABLE": "journal",
+    "MODE_PARAMETER": "/leastwise/mode",
+    "STRATEGY": "boundary",
+    "PROVIDER": "native",
+    "MIN_OBSERVED_DAYS": "30",
+    "PLAN_TTL_HOURS": "24",
+    "DWELL_SECONDS": "10",
 }
 CLASSES: tuple[type[Settings], ...] = (
     UsageSettings,
@@ -36,6 +46,7 @@ CLASSES: tuple[type[Settings], ...] = (
     VerdictSettings,
     EvaluateSettings,
     AuditSettings,
+    RemediationSettings,
 )
 WRONG = [
     (UsageSettings, "RETENTION_DAYS", "89"),
@@ -46,11 +57,16 @@ WRONG = [
     (TrailLogSettings, "TRAIL_LOG_ACCOUNTS", "canary"),
     (ScoreSettings, "WINDOW_DAYS", "ninety-canary"),
     (ScoreSettings, "WINDOW_DAYS", "0"),
+    (ScoreSettings, "INVENTORY_SOURCE", ""),
+    (ScoreSettings, "INVENTORY_SOURCE", "canary' OR 1"),
+    (SweepSettings, "SWEEP_SCHEDULE", "canary"),
     (VerdictSettings, "THRESHOLD", "0"),
     (VerdictSettings, "THRESHOLD", "101"),
     (VerdictSettings, "THRESHOLD", "nan"),
     (EvaluateSettings, "REEVALUATION_DELAY_SECONDS", "901"),
     (EvaluateSettings, "EVALUATOR_QUEUE_URL", ""),
+    (RemediationSettings, "INVENTORY_SOURCE", "canary' OR 1"),
+    (RemediationSettings, "PROVIDER", "canary"),
     (AuditSettings, "TOPIC_ARN", "arn:aws:sqs:us-east-1:canary"),
 ]
 
@@ -100,6 +116,19 @@ def test_settings_are_read_afresh_by_each_invocation(monkeypatch: pytest.MonkeyP
     first = ScoreSettings.load()
     monkeypatch.setenv("LEASTWISE_WINDOW_DAYS", "30")
     assert (first.window_days, ScoreSettings.load().window_days) == (90, 30)
+
+
+@pytest.mark.parametrize(
+    ("source", "has_one", "aggregator"),
+    [("config", True, None), ("none", False, None), ("everything", True, "everything")],
+)
+def test_the_source_of_the_inventory_is_config_an_aggregator_or_nothing(
+    monkeypatch: pytest.MonkeyPatch, source: str, aggregator: str | None, *, has_one: bool
+) -> None:
+    monkeypatch.setenv("LEASTWISE_INVENTORY_SOURCE", source)
+    settings = ScoreSettings.load()
+    assert (settings.has_inventory, settings.aggregator) == (has_one, aggregator)
+    assert RemediationSettings.load().has_inventory is has_one, "it scores as the scorer does"
 
 
 def test_the_bucket_of_log_files_may_be_empty_where_none_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

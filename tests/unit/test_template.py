@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.build.template import ROOT, environment_of, functions_of, handler_of, load_template, resources_of
-from shared.events import EVENT_TYPES, ROUTES, Service
+from shared.events import EVENT_TYPES, ROUTES, Service, SweepPaused
 from shared.settings import PREFIX, Settings
 
 Resource = dict[str, Any]
@@ -156,6 +156,8 @@ def test_given_the_routes_when_a_service_consumes_then_its_rule_matches_exactly_
     rule, queue = CONSUMERS[service]
     pattern = RULES[rule]["Properties"]["EventPattern"]
     consumed = {event for event, route in ROUTES.items() if service in route.consumers}
+    if service is Service.SCORER:
+        consumed.remove(SweepPaused)  # goes to the sweep itself, held by a test of its own
     producers = {producer.source for event in consumed for producer in ROUTES[event].producers}
 
     assert sorted(pattern["detail-type"]) == sorted(event.type_name() for event in consumed)
@@ -166,8 +168,35 @@ def test_given_the_routes_when_a_service_consumes_then_its_rule_matches_exactly_
 
 def test_given_our_bus_when_its_rules_are_listed_then_there_is_one_for_each_consumer_and_no_other() -> None:
     on_our_bus = {name for name, rule in RULES.items() if "EventBusName" in rule["Properties"]}
-    assert on_our_bus == {rule for rule, _ in CONSUMERS.values()}
+    assert on_our_bus == {rule for rule, _ in CONSUMERS.values()} | {"SweepPausedRule"}
     assert all(RULES[rule]["Properties"]["EventBusName"] == {"Ref": "EventBus"} for rule in on_our_bus)
+
+
+def test_given_a_sweep_that_paused_when_it_says_so_then_the_sweep_goes_on_and_nobody_else_may_ask() -> None:
+    pattern = RULES["SweepPausedRule"]["Properties"]["EventPattern"]
+    assert ROUTES[SweepPaused].producers == {Service.SCORER}
+    assert (pattern["source"], pattern["detail-type"]) == (["leastwise.scorer"], ["SweepPaused"])
+    permissions = resources_of(TEMPLATE, "AWS::Lambda::Permission")
+    for rule in ("SweepPausedRule", "SweepRule"):
+        assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == ["SweepFunction"]
+        permission = permissions[f"{rule}Permission"]["Properties"]
+        assert permission["FunctionName"] == {"Ref": "SweepFunction"}
+        assert (permission["Principal"], permission["SourceArn"]) == ("events.amazonaws.com", attribute(rule))
+
+
+def test_given_an_inventory_when_it_is_read_then_by_the_sweep_and_by_the_one_call_that_its_source_needs() -> None:
+    reads = {"config:SelectResourceConfig", "config:SelectAggregateResourceConfig"}
+    assert {name for name in FUNCTIONS if allowed_actions(name) & reads} == {"SweepFunction"}
+    conditional = {
+        statement["Fn::If"][1]["Action"]: statement["Fn::If"][0]
+        for policy in RESOURCES["SweepRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement and statement["Fn::If"][1]["Action"] in list(reads)
+    }
+    assert conditional == {
+        "config:SelectResourceConfig": "InventoryOfAccount",
+        "config:SelectAggregateResourceConfig": "InventoryOfAggregator",
+    }
 
 
 def test_given_the_auditor_when_events_are_published_then_it_hears_every_type() -> None:
@@ -303,6 +332,7 @@ def test_given_a_policy_when_it_allows_then_actions_are_named_and_stars_are_unav
             assert set(as_list(statement["Action"])) <= {
                 "cloudtrail:DescribeTrails",
                 "config:PutEvaluations",
+                "config:SelectResourceConfig",
                 "iam:GetAccountAuthorizationDetails",
                 "iam:GetServiceLastAccessedDetails",
                 "xray:PutTelemetryRecords",
@@ -490,7 +520,8 @@ def test_given_the_retention_when_the_window_is_as_long_as_allowed_then_nothing_
     parameters = TEMPLATE["Parameters"]
     assert parameters["LedgerRetentionDays"]["MinValue"] > parameters["WindowDays"]["MaxValue"]
     assert TABLES["UsageTable"]["Properties"]["TimeToLiveSpecification"]["Enabled"] is True
-    assert [name for name in TABLES if "TimeToLiveSpecification" in TABLES[name]["Properties"]] == ["UsageTable"]
+    expiring = {name for name in TABLES if "TimeToLiveSpecification" in TABLES[name]["Properties"]}
+    assert expiring == {"UsageTable", "ScoresTable"}, "the audit trail and the journal are for good"
 
 
 @pytest.mark.parametrize("condition", OPTIONAL)
@@ -557,7 +588,22 @@ def test_given_the_config_rule_when_an_identity_changes_or_a_day_passes_then_it_
         "OversizedConfigurationItemChangeNotification",
         "ScheduledNotification",
     }
+    assert rule["InputParameters"] == {"threshold": {"Fn::Sub": "${Threshold}"}}
     assert RESOURCES["RemediationConfiguration"]["Properties"]["Automatic"] is False
+
+
+@pytest.mark.parametrize("function", ["ConfigRuleFunction", "EvaluateFunction"])
+def test_given_a_verdict_when_either_function_learns_it_first_then_it_may_store_and_tell_it(function: str) -> None:
+    allowed = {(a, json.dumps(s["Resource"])) for s in function_statements(function) for a in as_list(s["Action"])}
+    scores, queue = json.dumps(attribute("Data", "Outputs.ScoresTableArn")), json.dumps(attribute("EvaluatorQueue"))
+    assert {
+        ("dynamodb:PutItem", scores),
+        ("sqs:SendMessage", queue),
+        ("events:PutEvents", json.dumps(attribute("EventBus"))),
+    } <= allowed
+    asks = {"ConfigRuleFunction": "config:PutEvaluations", "EvaluateFunction": "config:StartConfigRulesEvaluation"}
+    of_config = {action for action in allowed_actions(function) if action.startswith("config:")}
+    assert of_config == {asks[function]}
 
 
 def test_given_a_fresh_stack_when_nobody_chose_a_mode_then_it_only_observes() -> None:

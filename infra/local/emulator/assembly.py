@@ -5,6 +5,7 @@ from pathlib import Path
 from infra.local.emulator import (
     athena_queries,
     athena_tables,
+    config_queries,
     iam_calls,
     iam_writes,
     lambda_functions,
@@ -46,6 +47,7 @@ def assemble(managed_policies: Path | None) -> None:
         CloudFormationTypes(rules, remediation, documents),
     ):
         part.install()
+    config_queries.install()
     iam_writes.install()
     iam_calls.install(before=[recorder.note_before], after=[trail.record, recorder.note_after])
     permission_checks.install()

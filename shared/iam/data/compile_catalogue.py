@@ -10,7 +10,8 @@ import argparse
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,37 @@ INFERRED = frozenset({"iam:passrole"})
 
 # Services whose API CloudTrail doesn't log although operations authorize it. Source: AWS user guides of the services.
 UNLOGGED_SERVICES = frozenset({"kafka-cluster", "route53-recovery-cluster", "workmailmessageflow"})
+
+# What the prerequisites of pathfinding's paths say in other words, or don't say. Source: their descriptions, and the
+# user guides of the services.
+PREREQUISITES: Mapping[str, Mapping[str, Any]] = {
+    # The prose asks for power of the execution role alone, and doesn't say whom the role trusts that is passed.
+    "cloudformation-004": {"services": ["cloudformation.amazonaws.com"], "privileged": True},
+    "iam-012": {"privileged": True},  # none are given; the role's own power is what is gained
+    "iam-013": {"principal": "user", "privileged": True},  # only users are members of groups
+}
+# Paths of which pathfinding's category says something else than their permissions do.
+CATEGORIES: Mapping[str, str] = {
+    "cloudformation-005": "existing-passrole",  # nothing is passed: the stack that is changed was given the role before
+}
+# What runs with the role that a path of existing-passrole takes over, as their prose calls it, and the service that
+# such a role trusts. Source: the services' user guides on service roles.
+SERVICE_OF_WORKLOAD: Mapping[str, str] = {
+    "App Runner service": "tasks.apprunner.amazonaws.com",  # its instance role; build. only pulls images
+    "Bedrock AgentCore code interpreter": "bedrock-agentcore.amazonaws.com",
+    "CloudFormation stack": "cloudformation.amazonaws.com",
+    "CodeBuild project": "codebuild.amazonaws.com",
+    "EC2 instance": "ec2.amazonaws.com",
+    "Glue development endpoint": "glue.amazonaws.com",
+    "Lambda function": "lambda.amazonaws.com",
+    "SageMaker notebook instance": "sagemaker.amazonaws.com",
+    "launch template": "ec2.amazonaws.com",  # what it starts are instances
+}
+_OF_INSTANCES = "ec2.amazonaws.com"
+_EXISTING = "existing-passrole"
+_SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com")
+_PRIVILEGED = re.compile(r"\b(?:role|user|group) must (?:have|exist with) administrative permissions", re.IGNORECASE)
+_PRINCIPAL = re.compile(r"^Principal must be a (user|role)\b")
 
 
 class _Row(NamedTuple):
@@ -145,20 +177,73 @@ def compile_risk(sensitive: bytes, paths: bytes) -> dict[str, Any]:
         name: sorted({action.lower() for action in group["Actions"]})
         for name, group in sorted(yaml.safe_load(sensitive).items())
     }
-    reduced = [
-        {
-            "id": path["id"],
-            "category": path["category"],
-            "required": sorted({item["permission"].lower() for item in path["permissions"]["required"]}),
-        }
-        for path in json.loads(paths)
-    ]
+    reduced = compile_paths(json.loads(paths))
     digests = {"sensitive_iam_actions": sensitive, "pathfinding": paths}
     return {
         "sources": {name: hashlib.sha256(source).hexdigest() for name, source in digests.items()},
         "classes": classes,
         "paths": sorted(reduced, key=lambda path: path["id"]),
     }
+
+
+def compile_paths(paths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Reduce pathfinding's paths to names, permissions and those prerequisites that a listing of IAM can settle.
+
+    Raises ValueError where a path needs a role of a service and neither its text (by name, or by a workload of
+    SERVICE_OF_WORKLOAD) nor PREREQUISITES says of which, or where PREREQUISITES or CATEGORIES names a path that there
+    isn't, or repeats what is said anyway.
+    """
+    categories = {path["id"]: path["category"] for path in paths}
+    paths = [{**path, "category": CATEGORIES.get(path["id"], path["category"])} for path in paths]
+    told = {path["id"]: _prerequisites(path) for path in paths}
+    idle = [
+        name
+        for table, known in ((PREREQUISITES, told), (CATEGORIES, categories))
+        for name, entry in table.items()
+        if known.get(name, entry) == entry
+    ]
+    if idle:
+        raise ValueError(f"entries without effect: {', '.join(idle)}")
+    needs = {**told, **PREREQUISITES}
+    reduced = [
+        {
+            "id": path["id"],
+            "name": path["name"],
+            "category": path["category"],
+            "required": sorted({item["permission"].lower() for item in path["permissions"]["required"]}),
+            "needs": needs[path["id"]],
+        }
+        for path in paths
+    ]
+    by_service = {"new-passrole", _EXISTING}
+    silent = [path["id"] for path in reduced if path["category"] in by_service and "services" not in path["needs"]]
+    if silent:
+        raise ValueError(f"no service that the role is for: {', '.join(silent)}")
+    return reduced
+
+
+def _prerequisites(path: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of the principals; `admin` is what the path needs in order to end in administrative power."""
+    raw = path.get("prerequisites")
+    texts = (raw.get("admin", []) if isinstance(raw, Mapping) else raw) or []
+    if path["category"] == _EXISTING:
+        return _of_workload(texts)
+    services = {name for text in texts if " trusts " in text for name in _SERVICE.findall(text)}
+    found = {
+        "services": sorted(services),
+        "privileged": any(map(_PRIVILEGED.search, texts)),
+        "principal": next((match[1] for text in texts if (match := _PRINCIPAL.match(text))), None),
+        "instance_profile": any("must have an instance profile" in text for text in texts),
+    }
+    return {name: fact for name, fact in found.items() if fact}
+
+
+def _of_workload(texts: Iterable[str]) -> dict[str, Any]:
+    """What must be so of the role of a workload that already runs; its power is all that the path gives."""
+    told = " ".join(texts)
+    services = {service for workload, service in SERVICE_OF_WORKLOAD.items() if workload in told}
+    found = {"services": sorted(services), "privileged": True, "instance_profile": _OF_INSTANCES in services}
+    return {name: fact for name, fact in found.items() if fact}
 
 
 def compiled_catalogue() -> dict[str, str]:
