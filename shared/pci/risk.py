@@ -23,7 +23,7 @@ from shared.iam.catalogue import AccessLevel, Catalogue
 from shared.model.identity import IdentityType
 from shared.model.score import RiskClass
 from shared.pci.corrections import CORRECTIONS, Correction
-from shared.pci.escalation.known_paths import RULE_OF_CATEGORY, EscalationPath, Prerequisites
+from shared.pci.known_paths import RULE_OF_CATEGORY, EscalationPath, Prerequisites
 
 # In order of precedence: the lists of sensitive_iam_actions and the class that each stands for.
 CLASS_OF_LIST: Mapping[str, RiskClass] = {

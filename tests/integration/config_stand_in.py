@@ -1,4 +1,4 @@
-"""AWS Config as far as the evaluator calls it, since moto has no custom rules."""
+"""AWS Config as far as the evaluator calls it, since moto has no custom rules; and what else its tests set."""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,9 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from shared.aws.score_table import ScoreTable
+from shared.model.score import StoredScore
+from tests.builders import ACCOUNT, ANA, a_score
 from tests.conftest import MAKE_API_CALL
 
 
@@ -70,3 +73,15 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     monkeypatch.setattr("shared.aws.config.time.sleep", lambda _: None)
     return stand_in
+
+
+def at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Let the evaluator's handlers run at this time."""
+    monkeypatch.setattr("services.evaluator.handler.utc_now", lambda: now)
+
+
+def put_score(scores: ScoreTable, pci: float, **changes: Any) -> None:
+    """Store the successor of an identity's score."""
+    identity = changes.get("identity", ANA)
+    before = scores.get(ACCOUNT, identity.identity_id)
+    scores.put(StoredScore(a_score(pci, **changes), version=before.version if before else 0))

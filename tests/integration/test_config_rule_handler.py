@@ -19,7 +19,7 @@ from shared.model.plan import Compliance
 from shared.model.score import StoredScore
 from tests.builders import ACCOUNT, ANA, NOW, OTHER_ACCOUNT, a_score, a_verdict
 from tests.conftest import Stack
-from tests.integration.config_stand_in import Config, install
+from tests.integration.config_stand_in import Config, at, install, put_score
 
 EVENTS = Path(__file__).parents[1] / "events" / "config"
 CHANGE, OVERSIZED = "ConfigurationItemChangeNotification", "OversizedConfigurationItemChangeNotification"
@@ -40,16 +40,6 @@ def config(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> Config:
 @pytest.fixture
 def scores(aws: Stack) -> ScoreTable:
     return ScoreTable(aws.table(aws.scores_table))
-
-
-def at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr("services.evaluator.handler.utc_now", lambda: now)
-
-
-def put_score(scores: ScoreTable, pci: float, **changes: Any) -> None:
-    identity = changes.get("identity", ANA)
-    before = scores.get(ACCOUNT, identity.identity_id)
-    scores.put(StoredScore(a_score(pci, **changes), version=before.version if before else 0))
 
 
 def user(number: int) -> IdentityRef:

@@ -1,7 +1,7 @@
 """The evaluator's queue: scores as they come, the end of a sweep, our own delayed message; and without AWS Config."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from tests.builders import (
     sqs_event,
 )
 from tests.conftest import MAKE_API_CALL, LogLines, Stack
-from tests.integration.config_stand_in import Config, install
+from tests.integration.config_stand_in import Config, at, install, put_score
 
 SWEPT = next(domain_body(event) for event in every_event() if event.type_name() == "AccountScored")
 CANARY = "AKIACANARYCANARY0000"
@@ -47,16 +47,6 @@ def config(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> Config:
 @pytest.fixture
 def scores(aws: Stack) -> ScoreTable:
     return ScoreTable(aws.table(aws.scores_table))
-
-
-def at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr("services.evaluator.handler.utc_now", lambda: now)
-
-
-def put_score(scores: ScoreTable, pci: float, **changes: Any) -> None:
-    identity = changes.get("identity", ANA)
-    before = scores.get(ACCOUNT, identity.identity_id)
-    scores.put(StoredScore(a_score(pci, **changes), version=before.version if before else 0))
 
 
 def delivery(body: str, message_id: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from shared.iam.grants import effective_grants
 from shared.model.identity import IdentityDetail
 from shared.model.principals import Principals
-from shared.pci.escalation.known_paths import EXISTING_PASSROLE
 from shared.pci.escalation.paths import completed_paths
+from shared.pci.known_paths import EXISTING_PASSROLE
 from tests.unit.account_fakes import (
     CATALOGUE,
     IAM,

@@ -12,7 +12,7 @@ from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityType
 from shared.model.score import RiskClass
 from shared.pci.corrections import CORRECTIONS, Correction
-from shared.pci.escalation.known_paths import (
+from shared.pci.known_paths import (
     EXISTING_PASSROLE,
     POWER_OVER_IAM,
     RULE_OF_CATEGORY,

@@ -26,7 +26,10 @@ from shared.iam.grants import Grants
 from shared.model.identity import IdentityDetail
 from shared.model.principals import Principals
 from shared.pci.escalation.holdings import Holdings
-from shared.pci.escalation.known_paths import (
+from shared.pci.escalation.population import Population
+from shared.pci.escalation.self_escalation import OwnPower
+from shared.pci.escalation.targets import Targets
+from shared.pci.known_paths import (
     ASSUMEROLE,
     EXISTING_PASSROLE,
     PASSROLE,
@@ -37,9 +40,6 @@ from shared.pci.escalation.known_paths import (
     PathRule,
     Target,
 )
-from shared.pci.escalation.population import Population
-from shared.pci.escalation.self_escalation import OwnPower
-from shared.pci.escalation.targets import Targets
 from shared.pci.risk import RiskTable
 
 _NOBODY = Population(())

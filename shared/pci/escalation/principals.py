@@ -8,10 +8,10 @@ from shared.iam.grants import Grants, effective_grants
 from shared.model.identity import IdentityDetail, IdentityType
 from shared.model.principals import Principal, Principals
 from shared.pci.escalation.holdings import Holdings
-from shared.pci.escalation.known_paths import POWER_OVER_IAM, SELF_ESCALATION
 from shared.pci.escalation.population import Population
 from shared.pci.escalation.self_escalation import OwnPower, customer_managed
 from shared.pci.escalation.trust import trust_of
+from shared.pci.known_paths import POWER_OVER_IAM, SELF_ESCALATION
 from shared.pci.risk import RiskTable
 
 # Roles that AWS alone can change, and that it alone or its single sign-on can assume: no path leads to them.

@@ -4,8 +4,8 @@ from functools import cached_property
 
 from shared.model.identity import IdentityDetail
 from shared.pci.escalation.holdings import Holdings
-from shared.pci.escalation.known_paths import ADDUSERTOGROUP, TARGET_OF_ACTION, EscalationPath, Target
 from shared.pci.escalation.population import Population
+from shared.pci.known_paths import ADDUSERTOGROUP, TARGET_OF_ACTION, EscalationPath, Target
 
 _AWS_MANAGED = ":iam::aws:policy/"
 

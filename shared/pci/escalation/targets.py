@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from shared.model.identity import IdentityRef, IdentityType
 from shared.model.principals import ANYONE, Principal, Principals
-from shared.pci.escalation.known_paths import Target
 from shared.pci.escalation.population import Population
+from shared.pci.known_paths import Target
 
 _REMEMBERED = 256  # sets of policies: most identities that may change one may change all
 

@@ -12,7 +12,7 @@ from shared.iam.actions import admits
 from shared.iam.policy import Effect, Statement, parse_document
 from shared.iam.principals import PrincipalKind
 from shared.model.principals import ANYONE
-from shared.pci.escalation.known_paths import ASSUMEROLE
+from shared.pci.known_paths import ASSUMEROLE
 
 _ACCOUNT = re.compile(r"\d{12}")
 _REGIONAL = re.compile(r"^(.+?)\.[a-z]{2}(?:-[a-z]+)+-\d+(\.amazonaws\.com)$")

@@ -26,13 +26,13 @@ from shared.model.plan import Compliance
 from shared.model.score import Band
 from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Coverage, Evidence, Usage
-from shared.pci.escalation.known_paths import ADDUSERTOGROUP
 from shared.pci.escalation.paths import CompletedPath
 from shared.pci.explanation.changes import Asked, changes_of
 from shared.pci.explanation.confidence import confidence_of
 from shared.pci.explanation.contributors import Contributors
 from shared.pci.explanation.provenance import Provenance
 from shared.pci.explanation.whatif import WhatIf, survival_of
+from shared.pci.known_paths import ADDUSERTOGROUP
 from shared.pci.reach.reaches import Reaches
 from shared.pci.score import Scoring, Weighed
 from shared.pci.weighing import actions_of

@@ -14,8 +14,8 @@ from functools import cached_property
 from shared.iam.actions import NO_ACTIONS, ActionSet
 from shared.model.explanation import ClassTerm
 from shared.model.score import RiskClass
-from shared.pci.escalation.known_paths import ADDUSERTOGROUP
 from shared.pci.escalation.paths import CompletedPath
+from shared.pci.known_paths import ADDUSERTOGROUP
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, Weighed
 from shared.pci.weighing import WHOLE_REACH, actions_of, reach_units
