@@ -21,6 +21,7 @@ from shared.pci.score import ScoreParameters, Scoring, Surroundings
 from shared.protection import protection_of
 
 _ID_PREFIXES = (USER_ID_PREFIX, ROLE_ID_PREFIX)
+_WITH_KIND = ("arn:", "user/", "role/")
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # IAM API reference, GetUser and GetRole
 OLD = timedelta(days=2)  # a snapshot or a score that no daily sweep renewed
 
@@ -96,7 +97,7 @@ def _candidates(who: str) -> Iterator[NamedIdentity]:
     if (session := session_of(who)) and _NAME.fullmatch(session.role):
         yield NamedIdentity(IdentityType.ROLE, session.role)
         return
-    kind = who.split(":", 5)[-1].partition("/")[0] if who.startswith("arn:") else None
+    kind = who.split(":", 5)[-1].partition("/")[0] if who.startswith(_WITH_KIND) else None
     name = who.rsplit("/", 1)[-1]
     for identity_type in IdentityType:
         if kind in {None, identity_type.value} and _NAME.fullmatch(name):

@@ -20,7 +20,9 @@ class Session(NamedTuple):
 
 
 def named(who: str, refs: Iterable[IdentityRef]) -> IdentityRef:
-    """The one identity that is meant; the ARN of a role's session, as CloudTrail has it, means the role.
+    """The one identity that is meant, by ARN, unique id, name, or `role/path/name` as the tables have it.
+
+    The ARN of a role's session, as CloudTrail has it, means the role.
 
     Raises InputError that tells near matches where there is none, and all where there are several.
     """
@@ -33,6 +35,11 @@ def named(who: str, refs: Iterable[IdentityRef]) -> IdentityRef:
     raise InputError(f"no identity is called {who!r}{_hint(who, known)}")
 
 
+def resource_of(ref: IdentityRef) -> str:
+    """How tables call an identity: `user/ana`, `role/service/deployer`."""
+    return ref.arn.split(":", 5)[5]
+
+
 def session_of(who: str) -> Session | None:
     """Account and role of a session, by the session's ARN."""
     found = _SESSION.fullmatch(who)
@@ -42,7 +49,7 @@ def session_of(who: str) -> Session | None:
 def _by_name(who: str, known: Iterable[IdentityRef]) -> list[IdentityRef]:
     session = session_of(who)
     if session is None:
-        return [ref for ref in known if ref.name == who]
+        return [ref for ref in known if who in {ref.name, resource_of(ref)}]
     return [ref for ref in known if (ref.account_id, ref.type, ref.name) == (session.account_id, "role", session.role)]
 
 

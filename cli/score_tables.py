@@ -24,6 +24,8 @@ def show_scores(answer: Json) -> None:
     out = console()
     for account in _accounts(answer):
         out.print(Text(_account(account), style="bold"), soft_wrap=True)
+    if errors := len(answer["errors"]):
+        out.print(Text(f"Not in these figures: {errors:,} that could not be scored, named below", style="bold red"))
     identities = answer["identities"]
     out.print(_table(identities[:IDENTITIES_SHOWN], width=out.width))
     if (left_out := len(identities) - IDENTITIES_SHOWN) > 0:

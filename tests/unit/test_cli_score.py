@@ -143,6 +143,7 @@ def test_who_cannot_be_read_is_told_and_the_others_are_scored(tmp_path: Path) ->
     assert f"arn:aws:iam::{ACCOUNT}:role/role-1: inline p: $.Statement[0].Effect" in answer["errors"][0]["error"]
     assert f"the default version of {POLICY} is not in" in answer["errors"][1]["error"]
     assert all(error["error"] in result.stderr for error in answer["errors"])
+    assert "Not in these figures: 2 that could not be scored" in run(tmp_path, page(who(1, BROKEN), held)).stdout
 
 
 def test_a_wildcard_of_an_unknown_service_is_told(tmp_path: Path) -> None:
@@ -159,6 +160,13 @@ def test_only_the_named_are_listed_and_the_account_stays_whole(tmp_path: Path) -
     answer = told(run(tmp_path, details, "--json", "--identity", "role-2", "--identity", ANA.arn))
     assert [one["arn"] for one in answer["identities"]] == [whole["identities"][1]["arn"], ANA.arn]
     assert answer["account"] == whole["account"]
+
+
+def test_an_identity_is_found_by_what_the_table_calls_it(tmp_path: Path) -> None:
+    result = run(tmp_path, page(who(1, LIST), who(2, LIST)), "--identity", "role/role-2", "--json")
+    assert [one["arn"] for one in told(result)["identities"]] == [f"arn:aws:iam::{ACCOUNT}:role/role-2"]
+    with pytest.raises(InputError, match=r"no identity is called 'user/role-2'"):
+        raise run(tmp_path, page(who(2, LIST)), "--identity", "user/role-2").exception or AssertionError
 
 
 def test_an_unknown_name_is_an_error_with_near_ones(tmp_path: Path) -> None:
@@ -251,6 +259,7 @@ def test_a_narrow_terminal_cuts_no_path_and_no_verdict(
     answer = {
         "account": account,
         "accounts": [account],
+        "errors": [],
         "as_of": "2026-05-03T09:30:00Z",
         "window_days": 90,
         "threshold": 60.0,
