@@ -52,7 +52,7 @@ def judge_everyone(judging: "Judging", *, swept_at: datetime) -> None:
     The verdict on a deleted identity is taken back only where AWS Config is off: else in the answer to its schedule,
     which says nothing of who was taken back before.
     """
-    known = [one for one in judging.everyone() if one[0] is not None or not judging.has_config]
+    known = (one for one in judging.everyone() if one[0] is not None or not judging.has_config)
     judgements = [answer.judgement for answer in judging.yardstick.answer_on_all(known) if answer.judgement]
     judging.settle(judgements)
     standing = [

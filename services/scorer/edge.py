@@ -109,7 +109,14 @@ class Scorer:
             if known := self._scores.holder(self._settings.account_id, *who):
                 self._retire(known, now=self._now)
             return
-        self.score(detail)
+        if self.score(detail) is Outcome.OVERTAKEN and self._is_retired(detail.ref):
+            raise ConflictError(
+                f"{detail.ref.arn} was taken for gone meanwhile"
+            )  # the message comes back for a new look
+
+    def _is_retired(self, ref: IdentityRef) -> bool:
+        stored = self._scores.get(ref.account_id, ref.identity_id)
+        return stored is not None and not stored.present
 
     def _keep_name(self, detail: IdentityDetail) -> None:
         """Note whose the name is, so that events can be understood that tell the name of somebody who is gone."""

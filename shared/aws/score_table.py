@@ -81,13 +81,14 @@ class ScoreTable:
         return replace(stored, version=stored.version + 1)
 
     def verdict(self, identity: IdentityRef) -> Verdict | None:
-        """Current verdict on one identity, or None."""
+        """Current verdict on one identity, or None where there is none, or this version can't read it."""
         item = self._table.get(_account(identity.account_id), f"VERDICT#{identity.identity_id}")
         return None if item is None else _verdict(item)
 
     def verdicts(self, account_id: str) -> Iterator[Verdict]:
-        """Current verdict on every identity of the account, all pages."""
-        return map(_verdict, self._table.query(_account(account_id), sk_prefix="VERDICT#"))
+        """Current verdict on every identity of the account, all pages, but those that can't be read."""
+        items = self._table.query(_account(account_id), sk_prefix="VERDICT#")
+        return (verdict for verdict in map(_verdict, items) if verdict)
 
     def put_verdict(self, verdict: Verdict) -> None:
         """Store the current verdict; a verdict that was judged earlier never replaces a later one (ConflictError)."""
@@ -139,8 +140,7 @@ def _stored(item: Item) -> StoredScore | None:
     try:
         score = Score.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        logger.warning("unreadable score %s: %s: %s", item["sk"], ".".join(map(str, first["loc"])), first["type"])
+        _warn("score", item, error)
         return None
     retired_at = datetime.fromisoformat(item["retired_at"]) if item.get("retired_at") else None
     return StoredScore(score, present=bool(item["present"]), retired_at=retired_at, **_counts(item))
@@ -155,5 +155,16 @@ def _counts(item: Item) -> dict[str, Any]:
     }
 
 
-def _verdict(item: Item) -> Verdict:
-    return Verdict.model_validate({name: value for name, value in item.items() if name not in VERDICT_ATTRIBUTES})
+def _verdict(item: Item) -> Verdict | None:
+    """The verdict of an item; None, and a warning, where this version can't read it: the next one takes its place."""
+    content = {name: value for name, value in item.items() if name not in VERDICT_ATTRIBUTES}
+    try:
+        return Verdict.model_validate(content)
+    except ValidationError as error:
+        _warn("verdict", item, error)
+        return None
+
+
+def _warn(what: str, item: Item, error: ValidationError) -> None:
+    first = error.errors(include_input=False)[0]
+    logger.warning("unreadable %s %s: %s: %s", what, item["sk"], ".".join(map(str, first["loc"])), first["type"])

@@ -155,6 +155,18 @@ def test_a_verdict_that_was_judged_earlier_never_replaces_a_later_one(
     assert scores.verdict(ANA) == (other if replaces else a_verdict())
 
 
+def test_a_verdict_that_cannot_be_read_is_none_and_is_replaced(aws: Stack, scores: ScoreTable) -> None:
+    scores.put_verdict(a_verdict())
+    table = aws.table(aws.scores_table)
+    item = table.get(f"ACCOUNT#{ACCOUNT}", f"VERDICT#{ANA.identity_id}")
+    assert item is not None
+    table.put(item | {"compliance": "OF_THE_FUTURE"})
+    assert scores.verdict(ANA) is None
+    assert list(scores.verdicts(ACCOUNT)) == []
+    scores.put_verdict(a_verdict())
+    assert scores.verdict(ANA) == a_verdict()
+
+
 def test_a_name_is_of_whoever_was_seen_last_under_it(scores: ScoreTable) -> None:
     old, new = identity(1), identity(1).model_copy(update={"identity_id": "AIDAEXAMPLENEW"})
     assert scores.holder(ACCOUNT, old.type, old.name) is None

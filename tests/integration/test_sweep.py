@@ -791,3 +791,44 @@ def test_a_change_that_many_share_is_handed_out_and_one_that_few_share_is_not(
         assert failed(handle_score_requests(sqs_event(json.dumps(delivered)), context)) == []
     assert len(scores_of(aws)) == asked
     assert not [one for one in aws.published() if one["detail-type"] == "ScoreRequested"], "no loop"
+
+
+def test_who_changed_while_being_read_is_looked_at_once_more(
+    aws: Stack, calls: Calls, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    five_users()
+    handle_sweep({}, context)
+    refused: list[str] = []
+
+    def meddle(self: BaseClient, name: str, params: dict[str, Any]) -> Any:
+        if name == "ListGroupsForUser" and params["UserName"] == "user3" and not refused:
+            refused.append(name)
+            raise ClientError({"Error": {"Code": "NoSuchEntity", "Message": "x"}}, name)
+        answer = calls.make(self, name, params)
+        if name == "GetAccountAuthorizationDetails":
+            for user in answer["UserDetailList"]:
+                if user["UserName"] == "user3":  # the policy is gone by the time that the listing is read
+                    gone = {"PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/gone", "PolicyName": "gone"}
+                    user["AttachedManagedPolicies"] = [gone]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", meddle)
+    at(monkeypatch, LATER)
+    assert handle_sweep({}, context)["outcome"] == "completed"
+    assert refused
+
+
+def test_who_was_taken_for_gone_by_an_older_event_is_looked_at_anew(
+    aws: Stack, calls: Calls, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_user("a")
+    handle_score_requests(sqs_event(changed(userName="a")), context)
+    clients.iam().update_user(UserName="a", NewUserName="b")
+    at(monkeypatch, LATER)
+    handle_score_requests(sqs_event(changed(userName="a")), context)
+    assert "b" not in scores_of(aws)
+    at(monkeypatch, LATER - timedelta(seconds=60))  # this batch began before the other, and ends after it
+    assert failed(handle_score_requests(sqs_event(changed(userName="b"), changed(userName="z")), context)) == ["m0"]
+    at(monkeypatch, LATER + timedelta(minutes=30))
+    handle_score_requests(sqs_event(changed(userName="b")), context)
+    assert "b" in scores_of(aws)

@@ -52,7 +52,8 @@ class SurroundingsStore:
         Where the inventory can't be read, or not before `out_of_time`, the older one goes on being used; scores tell
         its age.
         """
-        return surroundings_of(self._inventory(now, out_of_time), self._principals(listing, started_at, now))
+        principals = self._principals(listing, started_at, now)  # first: no sweep can go on without them
+        return surroundings_of(self._inventory(now, out_of_time), principals)
 
     def _principals(self, listing: AccountListing, started_at: datetime, now: datetime) -> Principals:
         known = self._stored.principals(since=started_at)

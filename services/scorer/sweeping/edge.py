@@ -105,7 +105,7 @@ class Sweep:
             self._listing,
             started_at=self._progress.started_at,
             now=self._now,
-            out_of_time=lambda: self._remaining() < self._remaining_at_first / 2,
+            out_of_time=lambda: self._progress.pages > 0 or self._remaining() < self._remaining_at_first / 2,
         )
         self._scorer = Scorer(self._settings, self._now, surroundings)
         try:
@@ -145,8 +145,17 @@ class Sweep:
                 self._progress = with_failure(self._progress, identity_id, str(error))
 
     def _look_again(self, ref: IdentityRef) -> None:
-        now = self._now + timedelta(seconds=self._remaining_at_first - self._remaining())
-        self._try(ref, partial(self._scorer.look_again, ref, now=now))
+        self._try(ref, partial(self._look, ref))
+
+    def _look(self, ref: IdentityRef) -> Outcome:
+        """Look at one identity by itself; once more where it changed while it was read."""
+        try:
+            return self._scorer.look_again(ref, now=self._time())
+        except ConflictError:
+            return self._scorer.look_again(ref, now=self._time())
+
+    def _time(self) -> datetime:
+        return self._now + timedelta(seconds=self._remaining_at_first - self._remaining())
 
     def _try(self, ref: IdentityRef, look: Callable[[], Outcome]) -> Outcome | None:
         """Note what comes of a look, None where it fails for good.
