@@ -5,7 +5,7 @@ other services can't be used on a pattern of this one. One without resource type
 patterns of its own service: AWS's own policies grant some in that way, so that the reference can't be taken for whole.
 A pattern that doesn't spell the service out, and an action that the reference doesn't know, fit anything.
 
-Of a boundary nothing need be known here: where its pattern stands for the identity's own, it is the narrower one.
+Where a boundary's pattern and the identity's own only overlap, an action must fit both.
 
 Source of the resource types: AWS service reference (shared/iam/data/SOURCE.md).
 """
@@ -20,6 +20,7 @@ from shared.iam.actions import NO_ACTIONS, ActionSet
 from shared.iam.catalogue import Catalogue
 from shared.iam.grants import Grant, Grants
 from shared.iam.operations import OperationMap
+from shared.iam.scopes import Scope
 
 _SERVICE = 2  # segment of an ARN
 _NOT_LITERAL = frozenset("*?${}")  # wildcards, and what policy variables and a template's are made of
@@ -57,13 +58,22 @@ class Applicable:
         return Grants(pieces, grants.unknown_patterns, grants.catalogue)
 
     def _pieces(self, grant: Grant) -> Iterable[Grant]:
-        if not grant.resources or scopes.reaches_everything(grant):
-            return (grant,)
         known, unknown = grant.actions
+        for scope in grant.within:
+            known = self._fitting(known, scope)
+        if not grant.resources or scopes.reaches_everything(grant):
+            actions = ActionSet(known, unknown)
+            return (grant._replace(actions=actions),) if actions else ()
         left = {resources: ActionSet(some) for resources, some in self._parted(known, grant.resources).items()}
         if unknown:
             left[grant.resources] = left.get(grant.resources, NO_ACTIONS) | ActionSet(0, unknown)
         return tuple(grant._replace(actions=actions, resources=resources) for resources, actions in left.items())
+
+    def _fitting(self, actions: int, scope: Scope) -> int:
+        """Known actions that fit any pattern of a scope."""
+        if not scope.resources or scopes.reaches_everything(scope):
+            return actions
+        return functools.reduce(int.__or__, self._parted(actions, scope.resources).values(), 0)
 
     def _part(self, actions: int, resources: tuple[str, ...]) -> Mapping[tuple[str, ...], int]:
         """Known actions by those of the patterns that they fit, without those that fit none."""

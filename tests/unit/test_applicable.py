@@ -92,3 +92,13 @@ def test_more_resources_never_take_an_action_away_and_each_counts_by_itself(
     if "*" not in resources:
         apart = {(key, pattern) for one in resources for key, (pattern,) in held(actions, one)}
         assert {(key, pattern) for key, patterns in together for pattern in patterns} == apart
+
+
+def test_a_pattern_that_only_overlaps_the_boundarys_leaves_what_fits_both() -> None:
+    boundary = document({"Action": "*", "Resource": "arn:aws:s3:::*"})
+    for resource in ("arn:aws:*:*:111122223333:*", "*"):  # neither, nor the wider one, holds PassRole on buckets
+        detail = identity(
+            document({"Action": ["iam:PassRole", "s3:GetObject"], "Resource": resource}), boundary=boundary
+        )
+        left = APPLICABLE.narrowed(effective_grants(detail, CATALOGUE))
+        assert left.actions.keys(CATALOGUE) == ["s3:getobject"]
