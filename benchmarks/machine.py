@@ -37,3 +37,9 @@ def _processor() -> str:
     lines = CPU_INFO.read_text(encoding="utf-8").splitlines() if CPU_INFO.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor() or "unknown processor")
+
+
+def pinned(name: str, requirements: Path) -> str:
+    """A contender as it is pinned, name and version: it is not installed where reports are written."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return next(line.replace("==", " ") for line in lines if line.startswith(name))

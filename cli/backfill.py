@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answers import printable, put_json
+from cli.stack_options import PROFILE, STACK
 from shared.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ REGIONS = typer.Option("--regions", help="Only calls in these regions: names wit
 SINCE = typer.Option("--since", metavar="DAY", parser=day_of, help="First day of delivery (UTC).", show_default=False)
 UNTIL = typer.Option("--until", metavar="DAY", parser=day_of, help="Last day, this one included (default: today).")
 VIA = typer.Option("--via", help="s3 reads every file here; athena lets Athena add them up.")
-STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
 TABLE = typer.Option("--table", help="Table of the ledger, instead of the stack's.", show_default=False)
 RETENTION = typer.Option("--retention-days", min=1, max=3_650, help="With --table: how long it keeps a use.")
 WORKGROUP = typer.Option("--workgroup", help="Athena's workgroup.")
@@ -54,7 +54,6 @@ DATABASE = typer.Option("--database", help="Athena's database for the table over
 THREADS = typer.Option("--threads", min=1, max=64, help="Objects that are read at the same time.")
 DRY_RUN = typer.Option("--dry-run", help="Read everything, write nothing to the ledger, tell what would be written.")
 REGION = typer.Option("--region", help="AWS region of the stack and of Athena (default: as the AWS CLI finds it).")
-PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
 JSON = typer.Option("--json", help="JSON on standard output.")
 
 

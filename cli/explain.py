@@ -11,6 +11,7 @@ import typer
 
 from cli.answers import FINDING, printable, put_json
 from cli.score import AS_OF, CLOUDTRAIL, INVENTORY, JOBS, JSON, LAST_ACCESSED, judged_moment
+from cli.stack_options import PROFILE, REGION, STACK
 
 if TYPE_CHECKING:
     from shared.model.explanation import Explanation
@@ -37,9 +38,6 @@ THRESHOLD = typer.Option(
     show_default=False,
 )
 TOP = typer.Option("--top", min=1, max=1000, help="How many of the worst unused permissions to show.")
-STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
-REGION = typer.Option("--region", help="AWS region of the stack (default: as the AWS CLI finds it).")
-PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
 
 
 def explain(

@@ -15,6 +15,7 @@ from cli.data import data
 from cli.explain import explain
 from cli.policy import policy
 from cli.score import score
+from cli.stack_options import PROFILE, REGION, STACK
 from cli.standard_streams import checked_streams
 from cli.usage import usage
 from shared.errors import DependencyError, InputError, LeastwiseError
@@ -41,9 +42,6 @@ def plan_id_of(text: str) -> str:
 
 
 PLAN_ID = typer.Argument(help="Id of a plan, as notifications and audit entries name it.", parser=plan_id_of)
-STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
-REGION = typer.Option("--region", help="AWS region of the stack (default: as the AWS CLI finds it).")
-PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
 JSON = typer.Option("--json", help="JSON on standard output.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import figure, quantile
-from benchmarks.machine import this_machine
+from benchmarks.machine import pinned, this_machine
 from benchmarks.scores.cold_start import ColdStart
 from benchmarks.scores.runs import Record
 from benchmarks.scores.worker import REPETITIONS
@@ -54,7 +54,7 @@ def render(results: Results) -> str:
         system=machine.system,
         python=machine.python,
         versions=", ".join(f"{name} {version}" for name, version in machine.versions.items()),
-        peer_version=_peer_version(),
+        peer_version=pinned(PEER, PEERS_PINNED),
         rounds=results.rounds,
         identities=f"{results.identities:,}",
         reach_identities=f"{results.reach_identities:,}",
@@ -68,12 +68,6 @@ def render(results: Results) -> str:
         reach="\n".join(_whole(results.reach)),
         imports="\n".join(_imports(results.imports)),
     )
-
-
-def _peer_version() -> str:
-    """The peer as it is pinned: it is not installed where this runs."""
-    lines = PEERS_PINNED.read_text(encoding="utf-8").splitlines()
-    return next(line.replace("==", " ") for line in lines if line.startswith(PEER))
 
 
 def _aims(results: Results) -> Iterator[str]:

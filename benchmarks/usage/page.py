@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import this_machine
+from benchmarks.machine import pinned, this_machine
 from benchmarks.usage.runs import Record, Turn
 
 TEMPLATE = Path(__file__).with_name("template.md")
@@ -45,7 +45,7 @@ def render(results: Results) -> str:
         cores=machine.cores,
         system=machine.system,
         python=machine.python,
-        peer_version=_peer_version(),
+        peer_version=pinned(PEER, TEMPLATE.with_name("requirements.in")),
         events_per_file=results.events_per_file,
         versions=", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         rounds=results.rounds,
@@ -60,12 +60,6 @@ def render(results: Results) -> str:
         handler="\n".join(_table(results.handler, whole=False)),
         command="\n".join(_table({**results.command, f"{ONE_JOB}, more events": results.more[ONE_JOB]}, whole=True)),
     )
-
-
-def _peer_version() -> str:
-    """The peer as it is pinned: it is not installed where this runs."""
-    lines = TEMPLATE.with_name("requirements.in").read_text(encoding="utf-8").splitlines()
-    return next(line.replace("==", " ") for line in lines if line.startswith(PEER))
 
 
 def _aims(results: Results) -> Iterator[str]:

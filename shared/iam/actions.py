@@ -54,6 +54,12 @@ class ActionSet(NamedTuple):
 NO_ACTIONS = ActionSet(0)
 
 
+@functools.lru_cache(1024)
+def actions_of(keys: frozenset[str], catalogue: Catalogue) -> ActionSet:
+    """Lower-case actions as a set."""
+    return ActionSet(catalogue.mask_of_keys(keys), keys - catalogue.keys)
+
+
 def action_set(statement: Statement, catalogue: Catalogue, others: AbstractSet[str] = NOTHING_ELSE) -> ActionSet:
     """Actions that a statement speaks of, by Action or NotAction.
 

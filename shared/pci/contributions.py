@@ -4,13 +4,13 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 
-from shared.iam.actions import NO_ACTIONS, ActionSet
+from shared.iam.actions import ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.model.score import Contribution, RiskClass
 from shared.pci.escalation.paths import CompletedPath
 from shared.pci.parameters import ScoreParameters
 from shared.pci.risk import RiskTable
-from shared.pci.weighing import WHOLE_REACH, Weighed, actions_of, reach_units
+from shared.pci.weighing import WHOLE_REACH, Weighed, levels_of
 
 MAX_EXAMPLES = 5
 _REMEMBERED_EXAMPLES = 1024  # sets of up to 3 KB each
@@ -23,7 +23,7 @@ def contributions_of(
     weighed: Weighed, catalogue: Catalogue, risk: RiskTable, parameters: ScoreParameters
 ) -> tuple[Contribution, ...]:
     """What each class and each completed path adds, worst first, with the unused permissions of widest reach."""
-    levels = _levels(weighed)
+    levels = levels_of(weighed)
     found = [
         _of_class(kind, own, catalogue, parameters)
         for kind in RiskClass
@@ -42,14 +42,6 @@ def survival(contributions: Iterable[Contribution]) -> float:
     for one in contributions:
         worst[one.risk] = max(worst[one.risk], one.chance)
     return math.prod(1 - chance for chance in worst.values())
-
-
-def _levels(weighed: Weighed) -> _Levels:
-    levels: dict[int, ActionSet] = {}
-    for part in weighed.unused:
-        units = reach_units(part)
-        levels[units] = levels.get(units, NO_ACTIONS) | part.actions
-    return sorted(levels.items(), key=lambda level: -level[0])
 
 
 def _within(levels: _Levels, kept: ActionSet) -> _Levels:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from shared.model.score import RiskClass
 
+PCI_DIGITS = 6  # of a PCI after the point
+
 
 class ClassWeight(NamedTuple):
     """How bad a class is at most (α), and the unused reach (κ) at which it comes near that."""

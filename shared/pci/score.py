@@ -17,7 +17,7 @@ from shared.model.last_accessed import LastAccessed
 from shared.model.score import AccountScore, Band, Score
 from shared.model.usage import Usage
 from shared.pci.contributions import contributions_of, survival
-from shared.pci.parameters import ClassWeight, ScoreParameters
+from shared.pci.parameters import PCI_DIGITS, ClassWeight, ScoreParameters
 from shared.pci.risk import RiskTable
 from shared.pci.weighing import UNKNOWN, Part, Surroundings, Weighed, Weighing
 
@@ -32,8 +32,6 @@ __all__ = [
     "score_account",
     "score_identity",
 ]
-
-_PCI_DIGITS = 6
 
 
 class Scoring:
@@ -75,7 +73,7 @@ class Scoring:
         contributions = contributions_of(weighed, self.catalogue, self.risk, self.parameters)
         return Score(
             identity=detail.ref,
-            pci=round(100 * (1 - survival(contributions)), _PCI_DIGITS),
+            pci=round(100 * (1 - survival(contributions)), PCI_DIGITS),
             model_version=self.parameters.version,
             catalogue_version=self.catalogue.version,
             scored_at=self.now,
@@ -117,7 +115,7 @@ def score_account(scores: Sequence[Score], account_id: str, excluded: int, now: 
     bands = Counter(score.band for score in scores)
     return AccountScore(
         account_id=account_id,
-        pci=min(100.0, round(math.sqrt(mean_square), _PCI_DIGITS)),
+        pci=min(100.0, round(math.sqrt(mean_square), PCI_DIGITS)),
         identities=len(scores),
         excluded=excluded,
         by_band={band: bands[band] for band in Band},

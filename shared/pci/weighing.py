@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.evidence import Judge, Trail
-from shared.iam.actions import NO_ACTIONS, ActionSet
+from shared.iam.actions import NO_ACTIONS, ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.iam.grants import Grant, Grants, effective_grants
 from shared.iam.operations import OperationMap
@@ -168,10 +168,13 @@ def reach_units(part: Part) -> int:
     return round(part.reach * WHOLE_REACH)
 
 
-@functools.lru_cache(1024)
-def actions_of(keys: frozenset[str], catalogue: Catalogue) -> ActionSet:
-    """Lower-case actions as a set."""
-    return ActionSet(catalogue.mask_of_keys(keys), keys - catalogue.keys)
+def levels_of(weighed: Weighed) -> list[tuple[int, ActionSet]]:
+    """Unused actions by reach (in units of 1 / WHOLE_REACH), widest reach first."""
+    levels: dict[int, ActionSet] = {}
+    for part in weighed.unused:
+        units = reach_units(part)
+        levels[units] = levels.get(units, NO_ACTIONS) | part.actions
+    return sorted(levels.items(), key=lambda level: -level[0])
 
 
 def _unknown_patterns(grants: Grants) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ Source of the paths: pathfinding.cloud (shared/iam/data/SOURCE.md).
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from shared.iam.actions import ActionSet
+from shared.iam.actions import ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.iam.grants import Grants
 from shared.model.identity import IdentityDetail
@@ -63,8 +63,9 @@ class Paths:
     def __init__(self, risk: RiskTable, catalogue: Catalogue, principals: Principals | None = None) -> None:
         self._targets = None if principals is None else Targets(principals)
         countable = [path for path in risk.paths if principals is not None or path.rule is not PathRule.NEVER]
-        self._needed = [(path, _set(path.required, catalogue)) for path in sorted(countable, key=lambda one: one.id)]
-        self._wanted = _set(frozenset[str]().union(*(path.required for path in countable)), catalogue)
+        countable.sort(key=lambda path: path.id)
+        self._needed = [(path, actions_of(path.required, catalogue)) for path in countable]
+        self._wanted = actions_of(frozenset[str]().union(*(path.required for path in countable)), catalogue)
 
     def completed(self, detail: IdentityDetail, grants: Grants) -> list[CompletedPath]:
         """Paths that the identity completes, used or not, in order of their ids."""
@@ -173,7 +174,3 @@ def _is_given(path: EscalationPath, holdings: Holdings, own: OwnPower) -> bool:
 
 def _includes(held: ActionSet, needed: ActionSet) -> bool:
     return held.known & needed.known == needed.known and needed.unknown <= held.unknown
-
-
-def _set(keys: frozenset[str], catalogue: Catalogue) -> ActionSet:
-    return ActionSet(catalogue.mask_of_keys(keys), frozenset(key for key in keys if key not in catalogue))

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from shared.iam import scopes
-from shared.iam.actions import NO_ACTIONS, ActionSet
+from shared.iam.actions import NO_ACTIONS, ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.iam.grants import Grant
 from shared.model.explanation import Affects, Change, ChangeKind, Changes
 from shared.model.identity import IdentityDetail
 from shared.pci.explanation.candidates import Candidate, candidates_of
-from shared.pci.explanation.whatif import PCI_DIGITS, WhatIf
+from shared.pci.explanation.whatif import WhatIf
+from shared.pci.parameters import PCI_DIGITS
 from shared.pci.score import Weighed
-from shared.pci.weighing import actions_of
 
 MAX_WEIGHED = 100
 MAX_GRANTS_WEIGHED = 20_000  # in all: a weighing takes as much longer as there are more of them

@@ -4,16 +4,16 @@ import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from shared.iam.actions import ActionSet
+from shared.iam.actions import ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.model.explanation import Contributor
 from shared.model.score import RiskClass
 from shared.pci.escalation.paths import CompletedPath
 from shared.pci.explanation.provenance import Provenance
-from shared.pci.explanation.whatif import PCI_DIGITS, WhatIf
+from shared.pci.explanation.whatif import WhatIf
+from shared.pci.parameters import PCI_DIGITS
 from shared.pci.reach.reaches import Reaches
 from shared.pci.score import Part, Weighed
-from shared.pci.weighing import actions_of
 
 _CLASSES = tuple(RiskClass)
 _NO_PATH = 1_000_000  # permissions: comes after any path

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shared.errors import PolicyDocumentError
-from shared.iam.actions import NO_ACTIONS, ActionSet
+from shared.iam.actions import NO_ACTIONS, ActionSet, actions_of
 from shared.iam.catalogue import Catalogue
 from shared.iam.permissions import read_permissions
 from shared.iam.policy import VERSION
@@ -35,7 +35,6 @@ from shared.pci.explanation.whatif import WhatIf, survival_of
 from shared.pci.known_paths import ADDUSERTOGROUP
 from shared.pci.reach.reaches import Reaches
 from shared.pci.score import Scoring, Weighed
-from shared.pci.weighing import actions_of
 
 CONTRIBUTORS = 10
 _USES = frozenset({Evidence.OBSERVED, Evidence.INFERRED})

@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
-from shared.iam.actions import NO_ACTIONS, ActionSet
+from shared.iam.actions import NO_ACTIONS, ActionSet, actions_of
 from shared.model.explanation import ClassTerm
 from shared.model.score import RiskClass
 from shared.pci.escalation.paths import CompletedPath
 from shared.pci.known_paths import ADDUSERTOGROUP
+from shared.pci.parameters import PCI_DIGITS
 from shared.pci.risk import RiskTable
 from shared.pci.score import ScoreParameters, Weighed
-from shared.pci.weighing import WHOLE_REACH, actions_of, reach_units
-
-PCI_DIGITS = 6  # as scores have
+from shared.pci.weighing import WHOLE_REACH, levels_of
 
 
 class WhatIf:
@@ -94,11 +93,8 @@ class WhatIf:
     @cached_property
     def _cells(self) -> Sequence[tuple[RiskClass, int, ActionSet]]:
         """Unused permissions of the same class and reach: (class, reach in units, permissions)."""
-        levels: dict[int, ActionSet] = {}
-        for part in self._weighed.unused:
-            units = reach_units(part)
-            levels[units] = levels.get(units, NO_ACTIONS) | part.actions
-        return [(risk, units, own) for units, level in levels.items() for risk, own in self.by_class(level)]
+        levels = levels_of(self._weighed)
+        return [(risk, units, own) for units, level in levels for risk, own in self.by_class(level)]
 
     def _masses(self, without: ActionSet) -> Iterator[tuple[RiskClass, int, float]]:
         """Number and mass of what is left of each class; in whole units, so that no order of adding up shows."""
