@@ -41,10 +41,11 @@ check: lint test ## everything that CI checks
 docs: $(READY) ## rewrite the generated tables of the documents
 	$(BIN)/python -m infra.docs.generate
 
-bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/benchmarks.md, -usage.md, -scores.md
+bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/benchmarks*.md and docs/right-sizing.md
 	.venv-bench/bin/python -m benchmarks
 	$(BIN)/python -m benchmarks.usage
 	$(BIN)/python -m benchmarks.scores
+	$(BIN)/python -m benchmarks.right_sizing
 
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt

@@ -50,7 +50,7 @@ def doubts_of_listing(listing: Listing, details: Sequence[IdentityDetail]) -> It
                 "is that so, or were they made with --filter?"
             )
     if names := sorted(detail.ref.arn for detail in details if detail.ref.identity_id in listing.stand_ins):
-        yield f"unique ids that are not IAM's, so that no record can be matched to them: {_some(names)}"
+        yield f"unique ids that are not IAM's, so that no record can be matched to them: {some(names)}"
 
 
 def doubts_of_identities(folded: Folded, details: Sequence[IdentityDetail]) -> Iterator[str]:
@@ -61,24 +61,25 @@ def doubts_of_identities(folded: Folded, details: Sequence[IdentityDetail]) -> I
     unknown = {key: folded.arns.get(key) for key in folded.usages if key.account_id in accounts}
     unknown = {key: arn for key, arn in unknown.items() if key.identity_id not in ids}
     if again := sorted({arn for arn in unknown.values() if arn in arns and arn is not None}):
-        yield f"deleted and created again: what records tell of the former identity doesn't count: {_some(again)}"
+        yield f"deleted and created again: what records tell of the former identity doesn't count: {some(again)}"
     if gone := sorted(arn or key.identity_id for key, arn in unknown.items() if arn not in arns):
-        yield f"identities in the records that the authorization details don't list: {_some(gone)}"
+        yield f"identities in the records that the authorization details don't list: {some(gone)}"
 
 
 def doubts_of_reports(reports: Mapping[str, LastAccessed], details: Sequence[IdentityDetail]) -> Iterator[str]:
     """Reports of nobody who is listed."""
     if unknown := sorted(set(reports) - {detail.ref.arn for detail in details}):
-        yield f"last accessed information of identities that the authorization details don't list: {_some(unknown)}"
+        yield f"last accessed information of identities that the authorization details don't list: {some(unknown)}"
 
 
 def doubts_of_scores(scores: Iterable[Score]) -> Iterator[str]:
     """Granted wildcards that no score could count."""
     unknown = sorted({pattern for score in scores for pattern in score.coverage.unknown_patterns})
     if unknown:
-        yield f"wildcards in which the catalogue of actions knows none add nothing to a score: {_some(unknown)}"
+        yield f"wildcards in which the catalogue of actions knows none add nothing to a score: {some(unknown)}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
     more = f" and {len(names) - TOLD:,} more" if len(names) > TOLD else ""
     return ", ".join(names[:TOLD]) + more

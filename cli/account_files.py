@@ -13,6 +13,7 @@ from cli.account_doubts import doubts_of_identities, doubts_of_listing, doubts_o
 from cli.account_surroundings import surroundings_of_accounts
 from cli.authorization_files import Listing, read_bytes, read_listing
 from cli.inputs import STANDARD_INPUT, shown
+from cli.policy_dates import policy_dates
 from cli.reading_trails.files import find_trails
 from cli.reading_trails.reading import Window
 from cli.reading_trails.shares import read_all
@@ -23,6 +24,7 @@ from shared.iam.permissions import read_permissions
 from shared.knowledge import load_catalogue
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.last_accessed import LastAccessed, parse_reports
+from shared.model.sources import PolicySource
 from shared.model.usage import Coverage, IdentityKey, Usage
 from shared.pci.score import UNKNOWN, Surroundings
 from shared.reference import load_operations
@@ -58,6 +60,7 @@ class AccountFiles:
     _reports: Mapping[str, LastAccessed]
     _surroundings: Mapping[str, Surroundings]
     _stand_ins: frozenset[str]
+    _policy_dates: Mapping[str, datetime]
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -86,6 +89,11 @@ class AccountFiles:
     def last_accessed_of(self, ref: IdentityRef) -> LastAccessed | None:
         """IAM's report of an identity, where there is one."""
         return self._reports.get(ref.arn)
+
+    def granted_since(self, detail: IdentityDetail) -> dict[PolicySource, datetime]:
+        """Since when its managed policies say what they say, as far as the files tell."""
+        dates = {policy.source: self._policy_dates.get(policy.source.arn or "") for policy in detail.policies}
+        return {source: since for source, since in dates.items() if since is not None}
 
 
 def read_account(
@@ -133,6 +141,7 @@ def read_account(
         _reports=reports,
         _surroundings=around.surroundings,
         _stand_ins=listing.stand_ins,
+        _policy_dates=policy_dates(listing.pages),
     )
 
 

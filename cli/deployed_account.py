@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
+from cli.asking import Place
 from cli.identity_names import named, session_of
 from shared.aws.account_surroundings import Found, StoredSurroundings
 from shared.aws.deployed_account import DeployedAccount
@@ -21,17 +22,10 @@ from shared.pci.score import ScoreParameters, Scoring, Surroundings
 from shared.protection import protection_of
 
 _ID_PREFIXES = (USER_ID_PREFIX, ROLE_ID_PREFIX)
+_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{4,}")
 _WITH_KIND = ("arn:", "user/", "role/")
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # IAM API reference, GetUser and GetRole
 OLD = timedelta(days=2)  # a snapshot or a score that no daily sweep renewed
-
-
-class Place(NamedTuple):
-    """Where the system is deployed, as the command's options name it."""
-
-    stack_name: str
-    region: str | None = None
-    profile: str | None = None
 
 
 def explain_deployed(
@@ -41,7 +35,7 @@ def explain_deployed(
 
     Raises InputError for an identity that isn't there, DependencyError where AWS can't be asked.
     """
-    account = DeployedAccount(place.stack_name, region=place.region, profile=place.profile)
+    account = place.account
     moment = now or datetime.now(UTC)
     facts = account.stack
     detail = _identity(who, account, moment)
@@ -71,15 +65,27 @@ def explain_deployed(
     return explanation.model_copy(update={"stored": comparison}), tuple(warnings)
 
 
-def _identity(who: str, account: DeployedAccount, now: datetime) -> IdentityDetail:
-    """The identity as IAM says now; asked by its name, so that one that was made just now is found, too."""
+def id_of(who: str, account: DeployedAccount) -> str:
+    """The unique id of whom somebody means; one that is given is taken as it is, since its holder may be gone."""
+    return who if _ID.fullmatch(who) else reference_of(who, account).identity_id
+
+
+def reference_of(who: str, account: DeployedAccount) -> IdentityRef:
+    """Whom somebody means by an ARN, a unique id or a name, as IAM has them now. Raises InputError."""
     if who.startswith(_ID_PREFIXES) and (ref := _by_id(who, account)):
-        return account.iam.verified(ref, now=now)
+        return ref
     found = [ref for candidate in _candidates(who) if (ref := _reference(candidate, account))]
     found = [ref for ref in found if not _is_arn(who) or ref.arn == who]
     if not found:
         _refuse(who, account)
-    ref = named(who, found)
+    return named(who, found)
+
+
+def _identity(who: str, account: DeployedAccount, now: datetime) -> IdentityDetail:
+    """The identity as IAM says now; asked by its name, so that one that was made just now is found, too."""
+    if who.startswith(_ID_PREFIXES) and (ref := _by_id(who, account)):
+        return account.iam.verified(ref, now=now)
+    ref = reference_of(who, account)
     return account.iam.identity(NamedIdentity(ref.type, ref.name), now=now)
 
 

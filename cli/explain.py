@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answers import FINDING, printable, put_json
+from cli.asking import Place
 from cli.score import AS_OF, CLOUDTRAIL, INVENTORY, JOBS, JSON, LAST_ACCESSED, judged_moment
 from cli.stack_options import PROFILE, REGION, STACK
 
@@ -71,7 +72,7 @@ def explain(
     else:
         offline = {"--cloudtrail": cloudtrail, "--last-accessed": last_accessed, "--inventory": inventory}
         _refuse_without_details({**offline, "--as-of": as_of})
-        from cli.deployed_account import Place, explain_deployed  # noqa: PLC0415 only this way needs AWS
+        from cli.deployed_account import explain_deployed  # noqa: PLC0415 only this way needs AWS
 
         place = Place(stack_name, region, profile)
         explanation, warnings = explain_deployed(who, place, window_days=window_days, threshold=threshold, top=top)

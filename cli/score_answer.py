@@ -30,7 +30,7 @@ def answer_of(
             _account([account_id], [one for one in scores if one.identity.account_id == account_id], files.as_of)
             for account_id in files.accounts
         ],
-        "as_of": _moment(files.as_of),
+        "as_of": moment_text(files.as_of),
         "as_of_source": files.as_of_source.value,
         "window_days": files.window_days,
         "threshold": threshold,
@@ -75,5 +75,6 @@ def _identity(score: Score, threshold: float) -> Json:
     }
 
 
-def _moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
+    """A time as answers have it: ISO 8601, in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

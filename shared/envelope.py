@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from shared.errors import InputError
 from shared.events import EVENT_TYPES, DomainEvent
+from shared.validation import describe
+
+__all__ = ["Envelope", "describe", "parse_domain_event", "parse_envelope"]
 
 MAX_BODY_BYTES = 262_144  # EventBridge's classic entry limit; larger ones are left to the sweep
 MAX_SHOWN = 64  # characters of a name from outside that an error repeats
@@ -54,8 +57,3 @@ def parse_domain_event(envelope: Envelope) -> DomainEvent:
     if event.account_id != envelope.account:
         raise InputError(f"{envelope.detail_type} about account {event.account_id} came from {envelope.account}")
     return event
-
-
-def describe(error: ValidationError) -> str:
-    """Where and why validation failed, without the values (they may be secret)."""
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or '$'}: {item['msg']}" for item in error.errors()[:5])

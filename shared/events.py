@@ -7,13 +7,14 @@ template.yaml and docs/ARCHITECTURE.md to it.
 
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Mode, ReasonCode, Strategy
+from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse, Strategy
 from shared.model.score import Band
 
 EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:leastwise:events:1")  # never change it: ids are compared
@@ -134,7 +135,10 @@ class PlanEvent(IdentityEvent):
 
 
 class PlanProposed(PlanEvent):
-    """A proven plan exists. In mode `approve` it waits for a person until `expires_at`."""
+    """A proven plan exists. In mode `approve` it waits for a person until `expires_at`.
+
+    `applies_from` is when it is applied without one, unless a person rejects it before.
+    """
 
     mode: Mode
     removes: int
@@ -142,6 +146,7 @@ class PlanProposed(PlanEvent):
     pci_before: float
     pci_after: float
     expires_at: AwareDatetime
+    applies_from: AwareDatetime | None = None
 
 
 class PolicyApplied(PlanEvent):
@@ -178,6 +183,47 @@ class RemediationFailed(PlanEvent):
     message: str
 
 
+class PlanDue(PlanEvent):
+    """A plan waits for the remediator: it was interrupted, or its notice period is over (`why`)."""
+
+    why: Literal["interrupted", "notice_over"]
+
+
+class RestorationDue(PlanEvent):
+    """What a plan took away is to be given back, wholly or in part, by the one function that may: for this reason."""
+
+    code: ReasonCode
+    message: str
+
+
+class AccessRegretted(PlanEvent):
+    """A changed identity was refused what its snapshot allowed; `actions` are what it wanted, `lost` what it lacks."""
+
+    actions: tuple[str, ...]
+    lost: tuple[str, ...]
+    denied_at: AwareDatetime
+    applied_at: AwareDatetime
+    response: RegretResponse
+
+
+class AccessRestored(PlanEvent):
+    """A regret is over: plan `plan_id` gave `actions` back that plan `amends` had taken, so long after the refusal."""
+
+    amends: str
+    actions: tuple[str, ...]
+    denied_at: AwareDatetime
+    seconds_to_restore: float
+
+
+class ExemptionExpired(IdentityEvent):
+    """An exemption is over; its owner has until `acts_from` to renew it before anything is changed."""
+
+    owner: str
+    reason: str
+    expired_on: date
+    acts_from: AwareDatetime
+
+
 class Route(NamedTuple):
     """Who tells an event, and who listens."""
 
@@ -200,6 +246,11 @@ ROUTES: Mapping[type[DomainEvent], Route] = {
     PolicyRolledBack: _route({Service.REMEDIATOR}, {Service.SCORER}),
     RemediationSkipped: _route({Service.REMEDIATOR}, set()),
     RemediationFailed: _route({Service.REMEDIATOR}, set()),
+    PlanDue: _route({Service.REMEDIATOR}, {Service.REMEDIATOR}),
+    RestorationDue: _route({Service.REMEDIATOR}, {Service.REMEDIATOR}),
+    AccessRegretted: _route({Service.REMEDIATOR}, set()),
+    AccessRestored: _route({Service.REMEDIATOR}, set()),
+    ExemptionExpired: _route({Service.REMEDIATOR}, set()),
 }
 
 EVENT_TYPES: Mapping[str, type[DomainEvent]] = {event.type_name(): event for event in ROUTES}

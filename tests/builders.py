@@ -2,25 +2,30 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.events import (
+    AccessRegretted,
+    AccessRestored,
     AccountScored,
     DomainEvent,
+    ExemptionExpired,
     IdentityEvaluated,
     IdentityScored,
+    PlanDue,
     PlanProposed,
     PolicyApplied,
     PolicyRolledBack,
     RemediationFailed,
     RemediationSkipped,
+    RestorationDue,
     ScoreRequested,
     SweepPaused,
     event_id_of,
 )
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Mode, ReasonCode, Strategy, Verdict
+from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse, Strategy, Verdict
 from shared.model.score import Band, Contribution, CoverageSummary, RiskClass, Score
 
 ACCOUNT = "123456789012"
@@ -129,6 +134,38 @@ def every_event() -> tuple[DomainEvent, ...]:
         PolicyRolledBack.about(ANA, "k", occurred_at=NOW, **PLAN, code=ReasonCode.REQUESTED, message="asked for"),
         RemediationSkipped.about(ANA, "k", occurred_at=NOW, code=ReasonCode.PROTECTED, message="it is protected"),
         RemediationFailed.about(ANA, "k", occurred_at=NOW, **PLAN, code=ReasonCode.DRIFT, message="IAM refused"),
+        PlanDue.about(ANA, "k", occurred_at=NOW, **PLAN, why="notice_over"),
+        RestorationDue.about(ANA, "k", occurred_at=NOW, **PLAN, code=ReasonCode.DRIFT, message="IAM refused"),
+        AccessRegretted.about(
+            ANA,
+            "k",
+            occurred_at=NOW,
+            **PLAN,
+            actions=("s3:GetObject",),
+            lost=("s3:GetObject", "kms:Decrypt"),
+            denied_at=NOW - timedelta(minutes=3),
+            applied_at=NOW - timedelta(days=2),
+            response=RegretResponse.RESTORE,
+        ),
+        AccessRestored.about(
+            ANA,
+            "k",
+            occurred_at=NOW,
+            **PLAN,
+            amends="plan-0",
+            actions=("s3:GetObject", "kms:Decrypt"),
+            denied_at=NOW - timedelta(minutes=3),
+            seconds_to_restore=180.5,
+        ),
+        ExemptionExpired.about(
+            ANA,
+            "k",
+            occurred_at=NOW,
+            owner="team-data",
+            reason="year end",
+            expired_on=date(2026, 2, 28),
+            acts_from=NOW + timedelta(days=7),
+        ),
     )
 
 

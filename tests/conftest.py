@@ -38,14 +38,17 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 MAKE_API_CALL: Callable[..., Any] = vars(BaseClient)["_make_api_call"]  # the one place that all calls pass
-CLIENTS = ("cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
+CLIENTS = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
+
+
+# Before anything is imported that reads it, as other conftest files do: no test can reach a real account.
+for _name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"):
+    os.environ.pop(_name, None)
+os.environ.update(ENVIRONMENT)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the environment before anything is imported that reads it: no test can reach a real account."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"):
-        os.environ.pop(name, None)
-    os.environ.update(ENVIRONMENT)
+    """Know the warnings that are none."""
     # powertools' way to say that an invocation had nothing to count
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
 
@@ -116,7 +119,7 @@ class LogLines:
 @pytest.fixture
 def log() -> Iterator[LogLines]:
     """The services' log."""
-    from shared.observability import logger  # noqa: PLC0415 after pytest_configure, whose environment it reads
+    from shared.observability import logger  # noqa: PLC0415 after the environment above, which it reads
 
     handler = logger.registered_handler
     assert hasattr(handler, "setStream")

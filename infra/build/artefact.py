@@ -18,6 +18,8 @@ from infra.build.staging import copy_normalised, normalise, stage_wheels
 from infra.build.template import ROOT, TEMPLATE, TemplateError, handler_of, load_template
 from infra.build.wheels import HOST, LAMBDA_PLATFORM, LAMBDA_PYTHON, BuildError, Target
 
+SERVICE_PARTS = 2  # `services.remediator.watching.handler` is of the service `services/remediator`
+
 # Of the data the service reference, too: only what is compiled from it is read by a function.
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.md", ".*", "service-reference.json.gz")
 
@@ -29,7 +31,7 @@ def build_artefact(function: str, output: Path, target: Target, root: Path = ROO
     Raises BuildError or TemplateError; what is left in `output` then must not be deployed.
     """
     module, _ = handler_of(load_template(root / TEMPLATE.name), function)
-    service = Path(*module.split(".")[:-1])
+    service = Path(*module.split(".")[:SERVICE_PARTS])
     if output.exists() and any(output.iterdir()):
         raise BuildError(f"{output} is not empty")
     if not (root / service).is_dir():

@@ -172,6 +172,8 @@ def _starter(function: str) -> str:
         "SweepFunction": "`SweepRule` (schedule), `SweepPausedRule`, or `leastwise sweep`",
         "ConfigRuleFunction": "AWS Config, for `ConfigRule`",
         "RemediationRequestFunction": "`RemediationDocument` (SSM), or `leastwise plan`",
+        "RestoreRequestFunction": "`leastwise plan`",
+        "ReconcileFunction": "`ReconcileRule` (schedule)",
     }[function]
 
 

@@ -1,23 +1,33 @@
 """From event to audit entry: one sentence for people, the whole event for machines, its place in the chain. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.auditor.chain import seal
 from shared.events import (
+    AccessRegretted,
+    AccessRestored,
     AccountScored,
     DomainEvent,
+    ExemptionExpired,
     IdentityEvaluated,
     IdentityEvent,
     IdentityScored,
+    PlanDue,
+    PlanEvent,
     PlanProposed,
     PolicyApplied,
     PolicyRolledBack,
     RemediationFailed,
     RemediationSkipped,
+    RestorationDue,
     ScoreRequested,
     SweepPaused,
 )
 from shared.model.audit import NO_PREVIOUS, AuditEntry
+
+MAX_LISTED = 5  # actions that a sentence names
+DUE = {"interrupted": "it was interrupted", "notice_over": "its notice is over"}
 
 
 def chain_of(event: DomainEvent) -> str:
@@ -49,7 +59,7 @@ def entry_of(event: DomainEvent, head: AuditEntry | None, *, now: datetime) -> A
     )
 
 
-def summary_of(event: DomainEvent) -> str:  # noqa: C901, PLR0911 one case an event is the clearest form
+def summary_of(event: DomainEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form
     """What happened, in one sentence."""
     match event:
         case ScoreRequested():
@@ -65,17 +75,53 @@ def summary_of(event: DomainEvent) -> str:  # noqa: C901, PLR0911 one case an ev
         case IdentityEvaluated():
             again = "still " if event.repeated else ""
             return f"{event.identity.name} is {again}{event.compliance}: {event.annotation}"
-        case PlanProposed():
-            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
-            return f"Plan {event.plan_id} would take {event.removes} permissions from {event.identity.name}: {effect}"
-        case PolicyApplied():
-            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
-            return f"Plan {event.plan_id} took {event.removes} permissions from {event.identity.name}: {effect}"
-        case PolicyRolledBack():
-            return f"Plan {event.plan_id} of {event.identity.name} was rolled back: {event.message}"
         case RemediationSkipped():
             return f"Nothing was changed for {event.identity.name}: {event.message}"
-        case RemediationFailed():
-            return f"Plan {event.plan_id} of {event.identity.name} needs a person: {event.message}"
+        case ExemptionExpired():
+            return (
+                f"The exemption of {event.identity.name} by {event.owner} ended on {event.expired_on}: {event.reason}"
+            )
+        case PlanEvent():
+            return _of_plan(event)
         case _:
             return event.type_name()
+
+
+def _of_plan(event: PlanEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form
+    plan, name = f"Plan {event.plan_id}", event.identity.name
+    match event:
+        case PlanProposed():
+            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
+            return f"{plan} would take {event.removes} permissions from {name}: {effect}"
+        case PolicyApplied():
+            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
+            return f"{plan} took {event.removes} permissions from {name}: {effect}"
+        case PolicyRolledBack():
+            return f"{plan} of {name} was rolled back: {event.message}"
+        case RemediationFailed():
+            return f"{plan} of {name} needs a person: {event.message}"
+        case PlanDue():
+            return f"{plan} of {name} is due: {DUE[event.why]}"
+        case RestorationDue():
+            return f"{plan} of {name} may have to be given back: {event.message}"
+        case AccessRegretted():
+            taken = _listed(event.lost)
+            return f"{name} was refused {_listed(event.actions)} after plan {event.plan_id} took away {taken}"
+        case AccessRestored():
+            return f"{name} may use {_listed(event.actions)} again, {_span(event.seconds_to_restore)} after a refusal"
+        case _:
+            return event.type_name()
+
+
+def _listed(actions: Sequence[str]) -> str:
+    """The first of some actions, and how many more there are."""
+    more = f" and {len(actions) - MAX_LISTED} more" if len(actions) > MAX_LISTED else ""
+    return ", ".join(actions[:MAX_LISTED]) + more
+
+
+def _span(seconds: float) -> str:
+    """How long something took, in the unit that people would use."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -7,10 +7,12 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from services.remediator.core import parse_request
+from services.remediator.core import Action, Request, parse_request
 from services.remediator.edge import Remediation
 from services.remediator.settings import RemediationSettings
 from services.remediator.verdicts import verdict_of
+from services.remediator.wiring.edge import Wiring
+from services.remediator.working.edge import Outcome
 from shared.envelope import parse_envelope
 from shared.model.plan import Compliance
 from shared.observability import logger, metrics, process_messages, tracer
@@ -28,12 +30,13 @@ def handle_verdicts(event: dict[str, Any], context: LambdaContext) -> PartialIte
         verdict = verdict_of(envelope)
         metrics.add_metric("VerdictsHeard", MetricUnit.Count, 1)
         if verdict is None:
+            metrics.add_metric("VerdictsIgnored", MetricUnit.Count, 1)
             return
-        remediation = Remediation(settings, context, cause=verdict.cause)
+        remediation = Remediation(Wiring.of(settings, context), cause=verdict.cause)
         if verdict.compliance is Compliance.NON_COMPLIANT:
             remediation.remediate(verdict.identity_id, trigger=verdict.trigger, asked_by_person=False)
         else:
-            remediation.finish(verdict.identity_id)
+            remediation.finish(verdict.identity_id, look=verdict.look)
 
     return process_messages(event, context, act)
 
@@ -42,15 +45,25 @@ def handle_verdicts(event: dict[str, Any], context: LambdaContext) -> PartialIte
 @metrics.log_metrics(capture_cold_start_metric=True)
 @tracer.capture_lambda_handler(capture_response=False)
 def handle_request(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Remediate one identity, approve one plan or roll it back because a person asked; answers with the outcome."""
+    """Do what a person asks for one identity or one plan; answers with the outcome."""
     settings = RemediationSettings.load()
     request = parse_request(event)
-    remediation = Remediation(settings, context, cause=context.aws_request_id)
-    if request.plan_id and request.action == "rollback":
-        outcome = remediation.roll_back(request.plan_id)
-    elif request.plan_id:
-        outcome = remediation.approve(request.plan_id, trigger=request.trigger)
-    else:
-        outcome = remediation.remediate(request.resource_id or "", trigger=request.trigger, asked_by_person=True)
+    outcome = act_on(request, Remediation(Wiring.of(settings, context), cause=context.aws_request_id))
     logger.info("request done", **outcome._asdict())
     return outcome._asdict()
+
+
+def act_on(request: Request, remediation: Remediation) -> Outcome:
+    """Hand a request to the gates that its action goes through."""
+    who, plan_id, trigger = request.resource_id or "", request.plan_id or "", request.trigger
+    match request.action:
+        case Action.PROPOSE:
+            return remediation.remediate(who, trigger=trigger, asked_by_person=True, propose_only=True, by=request.by)
+        case Action.REMEDIATE:
+            return remediation.remediate(who, trigger=trigger, asked_by_person=True, by=request.by)
+        case Action.APPROVE:
+            return remediation.approve(plan_id, trigger=trigger, by=request.by)
+        case Action.APPLY:
+            return remediation.apply(plan_id, trigger=trigger, by=request.by)
+        case Action.REJECT:
+            return remediation.reject(plan_id, by=request.by)

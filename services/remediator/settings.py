@@ -1,10 +1,10 @@
-"""Settings of the remediator's two handlers."""
+"""Settings of the remediator's handlers."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from shared.model.plan import Strategy
+from shared.model.plan import RegretResponse, ResourceScope, Strategy
 from shared.settings import Settings
 
 NO_INVENTORY = "none"
@@ -28,6 +28,17 @@ class RemediationSettings(Settings):
     score_max_age_hours: int = Field(ge=1, le=24 * 30)
     plan_ttl_hours: int = Field(ge=1, le=24 * 30)
     dwell_seconds: int = Field(ge=0, le=60)
+    safeguards_parameter: str = Field(min_length=1)
+    resource_scope: ResourceScope
+    preserve_reads: bool
+    grace_days: int = Field(ge=0, le=400)
+    notice_hours: int = Field(ge=0, le=24 * 30)
+    soak_days: int = Field(ge=0, le=90)
+    on_regret: RegretResponse
+    max_changes_per_hour: int = Field(ge=1, le=1000)
+    max_changed_percent: int = Field(ge=1, le=100)
+    access_analyzer: bool
+    may_restore: bool
     inventory_source: str = Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")
 
     @property

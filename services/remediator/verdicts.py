@@ -1,4 +1,4 @@
-"""Verdicts as they arrive: AWS Config's compliance changes and our own IdentityEvaluated. Pure; a verdict is a hint."""
+"""What the queue brings: AWS Config's compliance changes, our IdentityEvaluated and PlanDue. Pure; all are hints."""
 
 from collections.abc import Mapping
 from datetime import UTC
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.envelope import Envelope, describe, parse_domain_event
 from shared.errors import InputError
-from shared.events import IdentityEvaluated
+from shared.events import IdentityEvaluated, PlanDue
 from shared.model.identity import IdentityType
 from shared.model.plan import Compliance
 
@@ -17,16 +17,17 @@ OUR_TYPES = frozenset(kind.config_resource_type for kind in IdentityType)
 
 
 class HeardVerdict(NamedTuple):
-    """What was heard of one identity; `trigger` says which way it came.
+    """What was heard of one identity; `trigger` says which way it came, `look` that IAM has to be asked in any case.
 
-    `cause` is the id of the event; of a standing verdict that is told again it is the day, so that a reason to change
-    nothing is told once a day as long as it stands.
+    `cause` is the id of the event; of a standing verdict that is told again, and of a notice that is over, it is the
+    day, so that a reason to change nothing is told once a day as long as it stands.
     """
 
     identity_id: str
     compliance: Compliance | None
     cause: str
     trigger: str
+    look: bool = False
 
 
 class _Result(BaseModel):
@@ -48,11 +49,17 @@ class _ComplianceChange(BaseModel):
 def verdict_of(envelope: Envelope) -> HeardVerdict | None:
     """Read a verdict, or None for one about another kind of resource, which is no business of ours.
 
+    A plan whose notice is over is as good as the verdict that led to it; what was interrupted is only to be finished.
     Raises InputError that names what is wrong or missing.
     """
     if envelope.detail_type == COMPLIANCE_CHANGE:
         return _of_config(envelope.detail, envelope.id)
     event = parse_domain_event(envelope)
+    if isinstance(event, PlanDue):
+        if event.why == "interrupted":
+            return HeardVerdict(event.identity.identity_id, None, event.event_id, "interrupted", look=True)
+        day = f"notice/{event.occurred_at.astimezone(UTC):%Y-%m-%d}"
+        return HeardVerdict(event.identity.identity_id, Compliance.NON_COMPLIANT, day, "notice")
     if not isinstance(event, IdentityEvaluated):
         raise InputError(f"{envelope.detail_type} is no verdict")
     if event.repeated:

@@ -15,6 +15,7 @@ from services.scorer.surroundings.edge import known_surroundings
 from shared.aws import clients
 from shared.aws.dynamodb import Table
 from shared.aws.eventbridge import Publisher
+from shared.aws.grant_dates import GrantDates
 from shared.aws.iam import IamReader, NamedIdentity
 from shared.aws.score_table import ScoreTable
 from shared.aws.score_trend import ScoreTrend
@@ -22,6 +23,7 @@ from shared.aws.usage_ledger import UsageLedger
 from shared.errors import ConflictError, NotFoundError
 from shared.events import Service
 from shared.knowledge import load_catalogue, load_risk
+from shared.model.grant_dates import SeenGrants
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.score import Score, StoredScore
 from shared.model.trend import Reading
@@ -58,6 +60,7 @@ class Scorer:
         self._iam = IamReader(clients.iam())
         self._ledger = UsageLedger(Table(dynamodb, settings.usage_table))
         self._scores = ScoreTable(Table(dynamodb, settings.scores_table))
+        self._grants = GrantDates(Table(dynamodb, settings.scores_table))
         self._trend = ScoreTrend(Table(dynamodb, settings.scores_table), retention_days=settings.retention_days)
         self._publisher = Publisher(clients.events(), settings.event_bus, Service.SCORER)
 
@@ -99,7 +102,15 @@ class Scorer:
         except NotFoundError:
             self._retire(ref, now=now)
             return Outcome.GONE
-        return self.score(detail)
+        return self._noted_and_scored(detail)
+
+    def known_grants(self) -> dict[str, SeenGrants]:
+        """What was noted of everybody's grants, by unique id: read at once, for whoever looks at a whole account."""
+        return self._grants.read_all(self._settings.account_id)
+
+    def note_grants(self, detail: IdentityDetail, before: SeenGrants | None) -> None:
+        """Note since when the identity has had its policies, where that is not what was noted `before`."""
+        self._grants.note(detail, before)
 
     def _rescore(self, who: NamedIdentity) -> None:
         try:
@@ -109,10 +120,14 @@ class Scorer:
             if known := self._scores.holder(self._settings.account_id, *who):
                 self._retire(known, now=self._now)
             return
-        if self.score(detail) is Outcome.OVERTAKEN and self._is_retired(detail.ref):
+        if self._noted_and_scored(detail) is Outcome.OVERTAKEN and self._is_retired(detail.ref):
             raise ConflictError(
                 f"{detail.ref.arn} was taken for gone meanwhile"
             )  # the message comes back for a new look
+
+    def _noted_and_scored(self, detail: IdentityDetail) -> Outcome:
+        self.note_grants(detail, self._grants.read(detail.ref.account_id, detail.ref.identity_id))
+        return self.score(detail)
 
     def _is_retired(self, ref: IdentityRef) -> bool:
         stored = self._scores.get(ref.account_id, ref.identity_id)

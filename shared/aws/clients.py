@@ -1,9 +1,9 @@
 """boto3 clients: made once per warm function on first use, with one configuration, and one translation of errors."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
 # Every service that a function calls: the build keeps only these in the artefacts' botocore data.
-AWS_SERVICES = ("cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
+AWS_SERVICES = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
 
 CONFIG = Config(
     connect_timeout=3,
@@ -56,6 +56,23 @@ CONFLICT = frozenset(
     }
 )
 NEVER = frozenset({"MalformedPolicyDocument", "UnmodifiableEntity", "ValidationError", "ValidationException"})
+
+
+class AnalyzerClient(Protocol):
+    """What is used of boto3's client of `accessanalyzer`, for which there is no package of types."""
+
+    def validate_policy(self, **request: Any) -> Mapping[str, Any]:
+        """Findings about one document, a page at a time."""
+
+    def check_no_new_access(self, **request: Any) -> Mapping[str, Any]:
+        """Whether a document allows what another does not."""
+
+
+@functools.cache
+def accessanalyzer() -> AnalyzerClient:
+    """Client of IAM Access Analyzer."""
+    client: AnalyzerClient = boto3.client("accessanalyzer", config=CONFIG)
+    return client
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from shared.aws.account_snapshots import AccountSnapshots
 from shared.aws.clients import CONFIG, aws_errors
 from shared.aws.dynamodb import Table
 from shared.aws.iam import IamReader
+from shared.aws.journal import Journal
 from shared.aws.score_table import ScoreTable
 from shared.aws.usage_ledger import UsageLedger
 from shared.errors import NotFoundError
@@ -24,6 +25,7 @@ class StackFacts:
     window_days: int
     threshold: float
     uses_inventory: bool
+    journal_table: str = ""
 
 
 class DeployedAccount:
@@ -52,6 +54,7 @@ class DeployedAccount:
             scores_table=scores,
             window_days=int(window),
             threshold=float(threshold),
+            journal_table=outputs.get("JournalTableName") or "",
             uses_inventory=parameters.get("InventorySource", "none") != "none",
         )
 
@@ -65,6 +68,13 @@ class DeployedAccount:
     def ledger(self) -> UsageLedger:
         """What every identity did."""
         return UsageLedger(self._table(self.stack.usage_table))
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Plans and their steps. Raises NotFoundError where the stack doesn't say where they are."""
+        if not self.stack.journal_table:
+            raise NotFoundError(f"stack {self.stack_name} has no output JournalTableName: is it up to date?")
+        return Journal(self._table(self.stack.journal_table))
 
     @cached_property
     def scores(self) -> ScoreTable:

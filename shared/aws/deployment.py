@@ -1,6 +1,7 @@
 """The deployed system as the command sees it: a stack's outputs, and its functions to invoke."""
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.config import Config
 from shared.aws.clients import CONFIG, aws_errors
 from shared.errors import DependencyError, InputError, NotFoundError
 
+MAX_CALLER = 200  # characters
 INPUT_ERRORS = frozenset({"InputError", "PolicyDocumentError", "SettingsError"})
 _LONG_READ = Config(
     read_timeout=900, retries={"total_max_attempts": 1}
@@ -31,6 +33,15 @@ class Deployment:
             stacks = client.describe_stacks(StackName=self._stack_name)["Stacks"]
         outputs = stacks[0].get("Outputs", []) if stacks else []
         return {output["OutputKey"]: output["OutputValue"] for output in outputs if "OutputKey" in output}
+
+    def caller(self) -> str:
+        """Who asks, for the journal: the ARN of the credentials' identity, else the name of the computer's user."""
+        try:
+            with aws_errors("GetCallerIdentity"):
+                caller = self._session.client("sts", config=CONFIG).get_caller_identity()["Arn"]
+        except DependencyError:
+            caller = os.environ.get("USER", "")
+        return "".join(char for char in caller if char.isprintable())[:MAX_CALLER]
 
     def invoke(self, output: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke the function that an output names and return its answer.

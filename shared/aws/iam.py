@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from botocore.exceptions import ClientError
 
 from shared.aws.clients import aws_errors
+from shared.aws.iam_pages import whole
 from shared.errors import ConflictError, DependencyError, InputError, NotFoundError
 from shared.iam.authorization import identity_details, merge_pages
 from shared.iam.authorization_items import LISTS
@@ -116,7 +117,7 @@ class IamReader:
         """Users of a group; none when the group is gone."""
         try:
             with aws_errors(f"GetGroup {name}"):
-                pages = self._client.get_paginator("get_group").paginate(GroupName=name)
+                pages = whole(self._client.get_paginator("get_group").paginate(GroupName=name), "GetGroup")
                 return [NamedIdentity(IdentityType.USER, user["UserName"]) for page in pages for user in page["Users"]]
         except NotFoundError:
             return []
@@ -126,7 +127,12 @@ class IamReader:
         holders: dict[NamedIdentity, None] = {}
         try:
             with aws_errors(f"ListEntitiesForPolicy {arn}"):
-                pages = list(self._client.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn))
+                pages = list(
+                    whole(
+                        self._client.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn),
+                        "ListEntitiesForPolicy",
+                    )
+                )
         except NotFoundError:
             return []
         for page in pages:
@@ -146,15 +152,18 @@ class IamReader:
 
     def _user(self, user: dict[str, Any]) -> dict[str, list[Any]]:
         details, name = _empty(), user["UserName"]
-        pages = self._client.get_paginator("list_user_policies").paginate(UserName=name)
+        pages = whole(self._client.get_paginator("list_user_policies").paginate(UserName=name), "ListUserPolicies")
         user["UserPolicyList"] = [
             self._client.get_user_policy(UserName=name, PolicyName=policy)
             for page in pages
             for policy in page["PolicyNames"]
         ]
-        attached = self._client.get_paginator("list_attached_user_policies").paginate(UserName=name)
+        attached = whole(
+            self._client.get_paginator("list_attached_user_policies").paginate(UserName=name),
+            "ListAttachedUserPolicies",
+        )
         user["AttachedManagedPolicies"] = [policy for page in attached for policy in page["AttachedPolicies"]]
-        groups = self._client.get_paginator("list_groups_for_user").paginate(UserName=name)
+        groups = whole(self._client.get_paginator("list_groups_for_user").paginate(UserName=name), "ListGroupsForUser")
         user["GroupList"] = [group["GroupName"] for page in groups for group in page["Groups"]]
         details["UserDetailList"] = [user]
         details["GroupDetailList"] = [self._group(group) for group in user["GroupList"]]
@@ -163,26 +172,32 @@ class IamReader:
 
     def _role(self, role: dict[str, Any]) -> dict[str, list[Any]]:
         details, name = _empty(), role["RoleName"]
-        pages = self._client.get_paginator("list_role_policies").paginate(RoleName=name)
+        pages = whole(self._client.get_paginator("list_role_policies").paginate(RoleName=name), "ListRolePolicies")
         role["RolePolicyList"] = [
             self._client.get_role_policy(RoleName=name, PolicyName=policy)
             for page in pages
             for policy in page["PolicyNames"]
         ]
-        attached = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        attached = whole(
+            self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name),
+            "ListAttachedRolePolicies",
+        )
         role["AttachedManagedPolicies"] = [policy for page in attached for policy in page["AttachedPolicies"]]
         details["RoleDetailList"] = [role]
         details["Policies"] = self._documents(details)
         return details
 
     def _group(self, name: str) -> dict[str, Any]:
-        pages = self._client.get_paginator("list_group_policies").paginate(GroupName=name)
+        pages = whole(self._client.get_paginator("list_group_policies").paginate(GroupName=name), "ListGroupPolicies")
         inline = [
             self._client.get_group_policy(GroupName=name, PolicyName=policy)
             for page in pages
             for policy in page["PolicyNames"]
         ]
-        attached = self._client.get_paginator("list_attached_group_policies").paginate(GroupName=name)
+        attached = whole(
+            self._client.get_paginator("list_attached_group_policies").paginate(GroupName=name),
+            "ListAttachedGroupPolicies",
+        )
         managed = [policy for page in attached for policy in page["AttachedPolicies"]]
         return {"GroupName": name, "GroupPolicyList": inline, "AttachedManagedPolicies": managed}
 

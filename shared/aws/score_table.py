@@ -8,7 +8,7 @@ Items and access patterns, all in the partition `ACCOUNT#<account id>`:
 | `VERDICT#<identity id>` | the current Verdict | evaluator |
 | `NAME#<user or role>#<name>` | which identity was last seen under a name | scorer |
 
-The scorer keeps more in the same table: shared/aws/sweep_table.py, account_snapshots.py and score_trend.py.
+The scorer keeps more in the same table: sweep_table.py, account_snapshots.py, grant_dates.py and score_trend.py.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The mode parameter in Systems Manager: how far the remediator may go, and its kill switch."""
+"""Parameters in Systems Manager: how far the remediator may go (its kill switch), and a team's safeguards."""
 
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,15 @@ def read_mode(client: "SSMClient", parameter: str) -> Mode:
 
     Raises DependencyError when it cannot be read and SettingsError when it is no mode; callers then change nothing.
     """
-    with aws_errors(f"GetParameter {parameter}"):
-        value = client.get_parameter(Name=parameter)["Parameter"].get("Value", "")
+    value = read_text(client, parameter)
     try:
         return Mode(value)
     except ValueError:
         modes = ", ".join(Mode)
         raise SettingsError(f"parameter {parameter}: {value[:40]!r} is not one of {modes}") from None
+
+
+def read_text(client: "SSMClient", parameter: str) -> str:
+    """A parameter's value, afresh each time. Raises DependencyError where it cannot be read."""
+    with aws_errors(f"GetParameter {parameter}"):
+        return client.get_parameter(Name=parameter)["Parameter"].get("Value", "")

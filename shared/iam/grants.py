@@ -20,7 +20,7 @@ from shared.iam.intersect import intersect
 from shared.iam.patterns import globs
 from shared.iam.permissions import Permission, read_permissions
 from shared.iam.policy import Effect, Statement
-from shared.iam.scopes import Scope
+from shared.iam.scopes import Scope, Scoped
 from shared.model.sources import PolicyKind, PolicySource
 
 if TYPE_CHECKING:
@@ -233,17 +233,21 @@ def _intersect(grant: Grant, limit: Grant) -> Grant | None:
     if near is None or shared is None:
         return None
     scope, exact = shared
-    both = () if exact else (Scope(grant.resources, grant.not_resources), Scope(near.resources, near.not_resources))
+    overlapping = () if exact else tuple(filter(None, (_near(grant, [near]), _near(near, [_scope(grant)]))))
     return grant._replace(
         resources=scope.resources,
         not_resources=scope.not_resources,
         conditions=tuple(dict.fromkeys((*grant.conditions, *limit.conditions))),
-        within=tuple(dict.fromkeys((*grant.within, *both))),
+        within=tuple(dict.fromkeys((*grant.within, *overlapping))),
     )
 
 
-def _near(limit: Grant, within: Sequence[Scope]) -> Scope | None:
-    """The scope of a limit without the patterns that share nothing with where a grant must lie anyway.
+def _scope(scoped: Scoped) -> Scope:
+    return Scope(scoped.resources, scoped.not_resources)
+
+
+def _near(limit: Scoped, within: Sequence[Scope]) -> Scope | None:
+    """A scope without the patterns that share nothing with where a grant must lie anyway.
 
     None where nothing is left. Pattern by pattern, so that it doesn't matter how statements are split.
     """

@@ -19,13 +19,13 @@ import functools
 import heapq
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from shared.iam.bounds import Bound
 from shared.iam.catalogue import LAST_CHARACTER, Catalogue
 
-Bound = Callable[[str], bool]  # may this lower-case pattern be written at all?
-
+_REMEMBERED_COVERS = 4096
 _SEPARATORS = len('"",')  # what a pattern costs beyond its own characters
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -39,17 +39,32 @@ def minimise(
     never longer than the actions spelled out.
     """
     keys = frozenset(wanted)
-    if len(keys) > 1 and catalogue.mask_of_keys(keys) == catalogue.everything and bound("*"):
+    if len(keys) > 1 and bound.admits("*") and catalogue.keys <= keys:
         return ("*",)
     by_service: dict[str, list[str]] = {}
     for key in sorted(keys):
         by_service.setdefault(key.partition(":")[0], []).append(key)
     patterns: list[str] = []
     for service, listed in by_service.items():
-        known = sorted({*listed, *catalogue.of_service(service)})
-        names = [catalogue.name(key) for key in known]
-        patterns += _Service(f"{service}:", names, frozenset(listed), bound, whole_words=whole_words).cover()
+        if len(listed) == 1:
+            patterns.append(catalogue.name(listed[0]))
+        else:
+            patterns += _cover(catalogue, service, tuple(listed), bound.of_service(service), whole_words)
     return tuple(sorted(patterns))
+
+
+@functools.lru_cache(_REMEMBERED_COVERS)
+def _cover(
+    catalogue: Catalogue,
+    service: str,
+    listed: tuple[str, ...],
+    bound: Bound,
+    whole_words: bool,  # noqa: FBT001 a cache key
+) -> tuple[str, ...]:
+    """Patterns of one service: many identities keep the same of most services, within the same bound."""
+    known = sorted({*listed, *catalogue.of_service(service)})
+    names = [catalogue.name(key) for key in known]
+    return tuple(_Service(f"{service}:", names, frozenset(listed), bound, whole_words=whole_words).cover())
 
 
 class _Ends(NamedTuple):
@@ -73,6 +88,7 @@ class _Service:
         self._everything = (1 << len(names)) - 1
         self._wanted = sum(1 << place for place, name in enumerate(names) if name.lower() in wanted)
         self._bound = bound
+        self._is_free = bound.admits(f"{prefix}*")
         self._whole_words = whole_words
         self._is_fine = functools.cache(self._check)
         self._ending = functools.cache(self._search_ending)
@@ -126,7 +142,9 @@ class _Service:
 
     def _check(self, ends: _Ends) -> bool:
         """Whether a pattern may be written: it admits nothing that isn't wanted and lies within the bound."""
-        return not self._admitted(ends) & ~self._wanted and self._bound(f"{self._prefix}{ends.start}*{ends.end}")
+        if self._admitted(ends) & ~self._wanted:
+            return False
+        return self._is_free or self._bound.admits(f"{self._prefix}{ends.start}*{ends.end}")
 
     def _admitted(self, ends: _Ends) -> int:
         first = bisect.bisect_left(self._texts, ends.start)

@@ -10,14 +10,20 @@ from typing import Any, NamedTuple
 from shared.iam import actions, scopes
 from shared.iam.catalogue import Catalogue
 from shared.iam.comparison import contexts
+from shared.iam.patterns import globs
 from shared.iam.patterns.language import Budget, BudgetSpentError
 from shared.iam.policy import Effect, Statement, parse_document
+from shared.iam.scopes import Scope
 
 MAX_STEPS = 50_000  # to show that one statement's conditions imply another's
 
 
 class Use(NamedTuple):
-    """One recorded use that AWS let pass; `resource` is an ARN, or None where the record named none."""
+    """One or more recorded uses that AWS let pass.
+
+    `resource` is an ARN, a pattern that ends in `*` for all that the ledger no longer tells apart, or None where a
+    record named none.
+    """
 
     action: str
     resource: str | None = None
@@ -90,7 +96,11 @@ def same_or_weaker_condition(wide: Statement, narrow: Statement) -> bool:
 def _may_match(statement: Statement, use: Use) -> bool:
     if not actions.admits(statement, use.action):
         return False
-    return use.resource is None or scopes.might_reach(statement, use.resource)
+    if use.resource is None:
+        return True
+    if globs.is_wild(use.resource):
+        return scopes.may_overlap(statement, Scope((use.resource,)))
+    return scopes.might_reach(statement, use.resource)
 
 
 def _has_counterpart(explaining: Statement, after: Iterable[Statement], use: Use) -> bool:
@@ -99,9 +109,12 @@ def _has_counterpart(explaining: Statement, after: Iterable[Statement], use: Use
         one.effect is Effect.ALLOW
         and actions.admits(one, use.action)
         and same_or_weaker_condition(one, explaining)
-        and (
-            scopes.covers_scope(one, explaining)
-            or (use.resource is not None and scopes.surely_reaches(one, use.resource))
-        )
+        and (scopes.covers_scope(one, explaining) or (use.resource is not None and _surely_reaches(one, use.resource)))
         for one in after
     )
+
+
+def _surely_reaches(statement: Statement, resource: str) -> bool:
+    if globs.is_wild(resource):
+        return scopes.covers_pattern(statement, resource)
+    return scopes.surely_reaches(statement, resource)

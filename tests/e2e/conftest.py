@@ -1,4 +1,7 @@
-"""The real template, built and deployed once on the local AWS with permissions enforced."""
+"""The real template, built and deployed once on the local AWS with permissions enforced.
+
+With what the demonstration leaves out: policies are replaced, and the SSM document asks approvers.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +10,21 @@ import pytest
 
 from infra.local.demonstration.system import System
 from infra.local.deploy import deploy
-from infra.local.local_aws import REPOSITORY, LocalAws
+from infra.local.local_aws import ACCOUNT_ID, REPOSITORY, LocalAws
 
 MANAGED_POLICIES = REPOSITORY / "infra" / "local" / "managed_policies.json"
 TRAIL_BUCKET = "trail-of-the-account"
+APPROVER = f"arn:aws:iam::{ACCOUNT_ID}:root"
 PARAMETERS = {
     "Mode": "auto",
+    "Strategy": "replace",
+    "RemediationApprovers": APPROVER,
     "MinObservedDays": "0",
+    "GracePeriodDays": "0",
+    "NoticePeriodHours": "0",
+    "MaxChangedPercent": "100",
+    "OnRegret": "restore",
+    "RefusalDelaySeconds": "3",
     "ReevaluationDelaySeconds": "1",
     "ReadBackDwellSeconds": "0",
     "UsageBatchingWindowSeconds": "1",

@@ -10,17 +10,20 @@ from typing import Any, TypeVar
 import pytest
 
 from infra.local.demonstration.account import AWS
-from infra.local.demonstration.system import System
+from infra.local.demonstration.system import System, is_refused
+from infra.local.local_aws import LocalAwsError
 from services.auditor.chain import verify_chain
 from shared.events import IdentityScored
 from shared.model.audit import AuditEntry
-from shared.model.identity import IdentityRef
-from shared.model.plan import PlanStatus
+from shared.model.identity import IdentityDetail, IdentityRef
+from shared.model.plan import PlanRecord, PlanStatus
 from shared.model.score import Band
 from shared.model.usage import IdentityKey, Usage
 
 pytestmark = pytest.mark.e2e
 DEADLINE_SECONDS = 60.0
+OURS = ":policy/leastwise/"
+ALL_KEYS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 T = TypeVar("T")
 
 
@@ -87,25 +90,57 @@ def count(entries: list[AuditEntry], event_type: str) -> int:
     return sum(entry.event_type == event_type for entry in entries)
 
 
+def right_sized(system: System, ref: IdentityRef) -> IdentityDetail | None:
+    """The identity, once it holds nothing but policies of ours."""
+    detail = system.detail(ref)
+    ours = [OURS in (policy.source.arn or "") for policy in detail.policies]
+    return detail if ours and all(ours) and not detail.groups else None
+
+
+def as_before(system: System, ref: IdentityRef, before: IdentityDetail) -> bool:
+    now = system.detail(ref)
+    return now == before.model_copy(update={"read_at": now.read_at})
+
+
+def plan_of(system: System, ref: IdentityRef) -> PlanRecord:
+    current = system.journal.current(ref)
+    record = system.journal.get(current.plan_id) if current else None
+    assert record is not None
+    return record
+
+
+def make_administrator(system: System, ref: IdentityRef) -> IdentityDetail:
+    """Somebody attaches AdministratorAccess; returns what the identity is before anybody answers."""
+    system.local.client("iam").attach_user_policy(UserName=ref.name, PolicyArn=f"{AWS}AdministratorAccess")
+    return system.detail(ref)
+
+
 def test_an_iam_call_ends_in_a_right_sized_identity_an_audit_trail_and_one_notification(system: System) -> None:
-    # given a user who looks at instances, with a policy that is small enough
+    # given a user who looks at instances, with a policy of each kind
+    iam = system.local.client("iam")
     ref = create_user(system, "job-function/ViewOnlyAccess")
+    iam.put_user_policy(UserName=ref.name, PolicyName="keys", PolicyDocument=json.dumps(ALL_KEYS))
+    iam.create_group(GroupName="builders")
+    iam.attach_group_policy(GroupName="builders", PolicyArn=f"{AWS}PowerUserAccess")
+    iam.add_user_to_group(GroupName="builders", UserName=ref.name)
     put_call(system, call(ref, "ec2", "DescribeInstances"))
     until(lambda: "ec2:describeinstances" in usage_of(system, ref).entries, what="the use is in the ledger")
 
     # when somebody makes the user an administrator
-    system.local.client("iam").attach_user_policy(UserName=ref.name, PolicyArn=f"{AWS}AdministratorAccess")
+    before = make_administrator(system, ref)
 
-    # then the score rises, AWS Config says so, and the boundary is set
-    boundary = until(lambda: system.boundary_of(ref) or "", what="the boundary is set")
-    assert ":policy/leastwise/" in boundary
+    # then the score rises, AWS Config says so, and narrower policies take the place of all that
+    until(lambda: right_sized(system, ref), what="the policies are replaced")
     system.settle()
-    detail = system.detail(ref)
-    assert detail.boundary is not None
-    allowed = json.dumps(detail.boundary.document).lower()
+    detail = right_sized(system, ref)
+    assert detail is not None
+    allowed = json.dumps([policy.document for policy in detail.policies]).lower()
     assert "ec2:describeinstances" in allowed
     assert "iam:" not in allowed
-    assert {policy.source.name for policy in detail.policies} == {"AdministratorAccess", "ViewOnlyAccess"}
+    assert detail.boundary is None
+    record = plan_of(system, ref)
+    assert record.status is PlanStatus.APPLIED
+    assert all(step["outcome"] == "done" for step in system.journal.steps(record.plan.plan_id))
 
     # and the audit trail tells the story, whole and once
     until(lambda: count(story_of(system, ref), "PolicyApplied"), what="the change is in the audit trail")
@@ -122,15 +157,89 @@ def test_an_iam_call_ends_in_a_right_sized_identity_an_audit_trail_and_one_notif
     assert len(notices) == 1
     assert "leastwise plan rollback" in notices[0].text
 
-    # and the plan can be taken back, for good
-    current = system.journal.current(ref)
-    assert current is not None
-    request = {"action": "rollback", "plan_id": current.plan_id}
-    assert system.invoke("RemediationRequestFunctionName", request)["outcome"] == PlanStatus.ROLLED_BACK
-    assert system.boundary_of(ref) is None
+    # and the plan can be taken back, for good, by the one function that gives back
+    request = {"action": "rollback", "plan_id": record.plan.plan_id}
+    with pytest.raises(LocalAwsError):
+        system.invoke("RemediationRequestFunctionName", request)
+    assert system.invoke("RestoreRequestFunctionName", request)["outcome"] == PlanStatus.ROLLED_BACK
+    assert as_before(system, ref, before)
     system.sweep()
     system.settle()
-    assert system.boundary_of(ref) is None
+    assert as_before(system, ref, before)
+    assert system.reconcile()["ReconcileFailures"] == 0
+    assert as_before(system, ref, before)
+
+
+def test_a_changed_user_who_is_refused_what_was_taken_gets_it_back(system: System) -> None:
+    # given a user who was right-sized, and has access keys
+    ref = create_user(system, "job-function/ViewOnlyAccess")
+    put_call(system, call(ref, "ec2", "DescribeInstances"))
+    until(lambda: "ec2:describeinstances" in usage_of(system, ref).entries, what="the use is in the ledger")
+    make_administrator(system, ref)
+    until(lambda: right_sized(system, ref), what="the policies are replaced")
+    system.settle()
+    first = plan_of(system, ref).plan
+    assert "iam:ListUsers" in first.removes
+    mine, keys = system.client_of(ref, "ec2"), system.client_of(ref, "iam")
+    mine.describe_instances()
+    time.sleep(1)  # CloudTrail has whole seconds, and what was refused within the second of the change is older
+
+    # when the user is refused what AdministratorAccess allowed
+    assert is_refused(keys.list_users)
+
+    # then that is noticed and told, and just this permission comes back
+    until(lambda: "iam:ListUsers" in plan_of(system, ref).plan.restores, what="the permission is given back")
+    system.settle()
+    second = plan_of(system, ref)
+    assert (second.status, second.plan.amends) == (PlanStatus.APPLIED, first.plan_id)
+    assert set(first.removes) - set(second.plan.removes) == {"iam:ListUsers"}
+    assert not is_refused(keys.list_users)
+    assert is_refused(keys.list_roles)
+    until(lambda: count(story_of(system, ref), "AccessRestored"), what="the end is in the audit trail")
+    assert count(story_of(system, ref), "AccessRegretted") >= 1
+
+
+def started(system: System, ref: IdentityRef) -> str:
+    """An execution of the SSM document for one identity, as far as the question."""
+    ssm, document = system.local.client("ssm"), system.outputs["RemediationDocumentName"]
+    given = {"ResourceId": [ref.identity_id]}
+    execution_id = ssm.start_automation_execution(DocumentName=document, Parameters=given)["AutomationExecutionId"]
+    until(lambda: ended(system, execution_id) == "Waiting", what="the document asks")
+    return str(execution_id)
+
+
+def ended(system: System, execution_id: str) -> str:
+    found = system.local.client("ssm").get_automation_execution(AutomationExecutionId=execution_id)
+    return str(found["AutomationExecution"]["AutomationExecutionStatus"])
+
+
+def test_in_mode_approve_the_document_changes_nothing_before_an_approver_agrees(system: System) -> None:
+    # given a user who is over the threshold, in mode approve
+    system.set_mode("approve")
+    try:
+        ref = create_user(system, "job-function/ViewOnlyAccess")
+        put_call(system, call(ref, "ec2", "DescribeInstances"))
+        until(lambda: "ec2:describeinstances" in usage_of(system, ref).entries, what="the use is in the ledger")
+        before = make_administrator(system, ref)
+        until(lambda: system.journal.current(ref), what="a plan is proposed")
+        system.settle()
+        ssm = system.local.client("ssm")
+
+        # when the document is started, it asks; when it is told no, nothing happens
+        rejected = started(system, ref)
+        assert as_before(system, ref, before)
+        ssm.send_automation_signal(AutomationExecutionId=rejected, SignalType="Reject")
+        until(lambda: ended(system, rejected) == "Failed", what="the rejected execution ends")
+        assert as_before(system, ref, before)
+
+        # and only when it is told yes, the plan is applied
+        approved = started(system, ref)
+        ssm.send_automation_signal(AutomationExecutionId=approved, SignalType="Approve")
+        until(lambda: ended(system, approved) in {"Success", "Failed"}, what="the approved execution ends")
+        assert ended(system, approved) == "Success"
+        assert right_sized(system, ref)
+    finally:
+        system.set_mode("auto")
 
 
 def test_a_poison_message_ends_in_the_dead_letter_queue_and_its_batch_is_done(system: System) -> None:

@@ -407,7 +407,9 @@ def test_batches_have_the_size_and_the_window_that_was_asked_for(
             {"action": "aws:executeAwsApi", "inputs": {"Service": "iam", "Api": "GetUser", "UserName": "no"}},
             "NoSuchEntity",
         ),
-        ({"action": "aws:approve", "inputs": {}}, "not supported"),
+        ({"action": "aws:approve", "inputs": {}}, "needs Approvers"),
+        ({"action": "aws:branch", "inputs": {"Choices": [{"Not": {}}]}}, "not supported"),
+        ({"action": "aws:pause", "inputs": {}}, "not supported"),
         ({"action": "aws:sleep", "inputs": {"Duration": "PT1S"}, "precondition": {}}, "not supported"),
         ({"action": "aws:sleep", "inputs": {"Duration": "{{ Nothing }}"}}, "Nothing"),
     ],
@@ -421,6 +423,68 @@ def test_a_failing_or_unsupported_step_fails_the_execution(
     assert result["AutomationExecutionStatus"] == "Failed"
     assert message in result["FailureMessage"]
     assert result["StepExecutions"][-1]["StepStatus"] == "Failed"
+
+
+ROOT = "arn:aws:iam::111122223333:root"
+
+
+def asking(local: LocalAws, role: str, *, approver: str, topic: str) -> str:
+    """Start a runbook that asks before it tags the role with the decision; returns the execution's id."""
+    choice = {"NextStep": "ask", "Variable": "{{ Id }}", "StringEquals": "asked"}
+    ask = {"Approvers": [approver], "NotificationArn": topic, "Message": "may {{ Id }} go on?"}
+    tag = {"Service": "iam", "Api": "TagRole", "RoleName": "functions", "Tags": [{"Key": "let", "Value": "{{ Id }}"}]}
+    content = runbook(
+        {"name": "choose", "action": "aws:branch", "inputs": {"Choices": [choice], "Default": "act"}},
+        {"name": "ask", "action": "aws:approve", "inputs": ask, "onFailure": "Abort", "timeoutSeconds": 60},
+        {"name": "act", "action": "aws:executeAwsApi", "inputs": tag, "isEnd": True},
+    )
+    ssm, name = local.client("ssm"), f"asking-{time.monotonic_ns()}"
+    ssm.create_document(Name=name, Content=content, DocumentType="Automation")
+    started = ssm.start_automation_execution(DocumentName=name, Parameters={"Id": ["asked"], "Role": [role]})
+    return str(started["AutomationExecutionId"])
+
+
+def status_of(local: LocalAws, execution_id: str) -> str:
+    found = local.client("ssm").get_automation_execution(AutomationExecutionId=execution_id)["AutomationExecution"]
+    return str(found["AutomationExecutionStatus"])
+
+
+def test_an_approval_step_waits_for_one_of_its_approvers(
+    local: LocalAws, function_role: str, queue: tuple[str, str]
+) -> None:
+    ssm, iam = local.client("ssm"), local.client("iam")
+    topic = local.client("sns").create_topic(Name="Automation-approvals")["TopicArn"]
+    let = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue[1]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [let]})
+    local.client("sqs").set_queue_attributes(QueueUrl=queue[0], Attributes={"Policy": policy})
+    local.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue[1])
+    tags = {tag["Key"] for tag in iam.list_role_tags(RoleName="functions")["Tags"]}
+    approved, rejected, foreign = (
+        asking(local, function_role, approver=who, topic=topic) for who in (ROOT, ROOT, f"{ROOT[:-4]}user/nobody")
+    )
+    for execution_id in (approved, rejected, foreign):
+        wait_for(lambda one=execution_id: status_of(local, one) == "Waiting")  # type: ignore[misc]
+    told: list[dict[str, Any]] = []
+
+    def all_told() -> bool:
+        told.extend(bodies(local, queue[0]))
+        return len(told) == 3
+
+    wait_for(all_told)
+    assert {message["Message"] for message in told} == {"may asked go on?"}
+    code = refusal(ssm.send_automation_signal, AutomationExecutionId=foreign, SignalType="Approve")
+    assert code == "InvalidAutomationSignalException"
+    ssm.send_automation_signal(AutomationExecutionId=rejected, SignalType="Reject")
+    wait_for(lambda: status_of(local, rejected) == "Failed")
+    assert tags == {tag["Key"] for tag in iam.list_role_tags(RoleName="functions")["Tags"]}
+    ssm.send_automation_signal(AutomationExecutionId=approved, SignalType="Approve")
+    wait_for(lambda: status_of(local, approved) == "Success")
+    assert {"Key": "let", "Value": "asked"} in iam.list_role_tags(RoleName="functions")["Tags"]
+    again = refusal(ssm.send_automation_signal, AutomationExecutionId=approved, SignalType="Approve")
+    assert again == "InvalidAutomationSignalException"
+    assert status_of(local, foreign) == "Waiting"
+    to_nowhere = asking(local, function_role, approver=ROOT, topic=topic.replace("Automation", "other"))
+    wait_for(lambda: status_of(local, to_nowhere) == "Failed")
 
 
 def test_automation_refuses_a_role_it_cant_assume_and_wrong_parameters(local: LocalAws) -> None:
@@ -500,9 +564,14 @@ def test_a_config_rule_follows_changes_and_its_verdicts_are_remediated(
     assert change["newEvaluationResult"]["complianceType"] == "NON_COMPLIANT"
     assert (change["configRuleName"], change["oldEvaluationResult"]) == ("pci", None)
 
+    iam.create_user(UserName="good-user")
     pages = config.get_paginator("get_compliance_details_by_config_rule")
-    paged = list(pages.paginate(ConfigRuleName="pci", PaginationConfig={"PageSize": 1}))
-    assert len(paged) > 1
+
+    def several() -> list[dict[str, Any]]:
+        paged = list(pages.paginate(ConfigRuleName="pci", PaginationConfig={"PageSize": 1}))
+        return [dict(page) for page in paged] if len(paged) > 1 else []
+
+    paged = wait_for(several)
     assert all(len(page["EvaluationResults"]) == 1 for page in paged)
 
     iam.delete_user(UserName="bad-user")
@@ -552,6 +621,58 @@ def test_permissions_are_enforced_on_request() -> None:
         entry = {"Source": "own", "DetailType": "d", "Detail": "{}"}
         assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
         assert refusal(events.put_events, Entries=[entry | {"Source": "foreign"}]) == "AccessDeniedException"
+
+
+def test_what_replaces_policies_is_checked_by_policy_by_group_and_by_boundary() -> None:
+    with LocalAws.start(enforce_permissions=True) as local:
+        iam = local.client("iam")
+        own = iam.create_policy(PolicyName="own", Path="/o/", PolicyDocument=json.dumps(EVERYTHING))["Policy"]["Arn"]
+        other = iam.create_policy(PolicyName="other", PolicyDocument=json.dumps(EVERYTHING))["Policy"]["Arn"]
+        for group in ("open", "closed"):
+            iam.create_group(GroupName=group, Path=f"/{group}/")
+        iam.create_user(UserName="carl")
+        iam.create_user(UserName="dora", PermissionsBoundary=own)
+        users, path = "arn:aws:iam::111122223333:user/*", "arn:aws:iam::111122223333:policy/o/*"
+        attach = {"Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": users}
+        own_only = {"ArnLike": {"iam:PolicyARN": path}}
+        join = {"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": "arn:aws:iam::*:group/open/*"}
+        document = {"Version": "2012-10-17", "Statement": [attach | {"Condition": own_only}, join]}
+        iam.put_user_policy(UserName="carl", PolicyName="p", PolicyDocument=json.dumps(document))
+        keys = iam.create_access_key(UserName="carl")["AccessKey"]
+        carl = local.client("iam", access_key=keys["AccessKeyId"], secret_key=keys["SecretAccessKey"])
+
+        carl.attach_user_policy(UserName="dora", PolicyArn=own)
+        assert refusal(carl.attach_user_policy, UserName="dora", PolicyArn=other) == "AccessDenied"
+        carl.add_user_to_group(UserName="dora", GroupName="open")
+        assert refusal(carl.add_user_to_group, UserName="dora", GroupName="closed") == "AccessDenied"
+
+        limit = {"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": "*"}
+        cap = iam.create_policy(
+            PolicyName="cap", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [limit]})
+        )["Policy"]["Arn"]
+        iam.put_user_permissions_boundary(UserName="carl", PermissionsBoundary=cap)
+        assert refusal(carl.attach_user_policy, UserName="dora", PolicyArn=own) == "AccessDenied"
+
+
+def test_refused_calls_are_recorded_with_their_caller_and_their_code() -> None:
+    with LocalAws.start(enforce_permissions=True) as local:
+        sqs, iam = local.client("sqs"), local.client("iam")
+        url = sqs.create_queue(QueueName="refused")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pattern = {"detail": {"errorCode": [{"prefix": {"equals-ignore-case": "client.unauthorized"}}, "AccessDenied"]}}
+        rule_to(local, "refused", arn, pattern, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+        user_id = iam.create_user(UserName="rita")["User"]["UserId"]
+        keys = iam.create_access_key(UserName="rita")["AccessKey"]
+        rita = {"access_key": keys["AccessKeyId"], "secret_key": keys["SecretAccessKey"]}
+        assert refusal(local.client("ec2", **rita).describe_instances) == "UnauthorizedOperation"
+        assert refusal(local.client("iam", **rita).list_users) == "AccessDenied"
+        assert refusal(local.client("sqs", **rita).list_queues) == "AccessDenied"
+        found = [event["detail"] for event in bodies(local, url)]
+    codes = [(one["eventName"], one["errorCode"]) for one in found]
+    assert codes == [("DescribeInstances", "Client.UnauthorizedOperation"), ("ListUsers", "AccessDenied")]
+    assert {one["userIdentity"]["principalId"] for one in found} == {user_id}
+    assert "not authorized to perform: ec2:DescribeInstances" in found[0]["errorMessage"]
+    assert found[0]["readOnly"] is True
 
 
 def test_documents_come_back_as_they_were_put(local: LocalAws) -> None:

@@ -23,7 +23,7 @@ ARM64 = Target(LAMBDA_PYTHON, LAMBDA_PLATFORM)
 ELF_MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF specification
 MAX_ZIPPED_BYTES = 15_000_000
 FUNCTIONS = sorted(functions_of(load_template()))
-SERVICES = ("auditor", "evaluator", "remediator", "scorer")
+SERVICES = ("auditor", "evaluator", "remediator", "remediator.reconciling", "remediator.watching", "scorer")
 
 # -I and -S: neither this project's environment nor the interpreter's own packages can stand in for a missing wheel.
 IMPORT_ALONE = """
@@ -43,9 +43,9 @@ assert not outside, outside
 
 
 def function_of(service: str) -> str:
-    """A function of a service: all of them share one artefact but for the handler's name."""
+    """A function of a service, or of a room of it: all of one share one artefact but for the handler's name."""
     template = load_template()
-    return next(name for name in FUNCTIONS if handler_of(template, name)[0].split(".")[1] == service)
+    return next(name for name in FUNCTIONS if handler_of(template, name)[0] == f"services.{service}.handler")
 
 
 def built(tmp_path_factory: pytest.TempPathFactory, function: str, target: Target) -> Path:

@@ -20,6 +20,7 @@ BODIES = [domain_body(event) for event in EVENTS]
 OF_ANA = sum(isinstance(event, IdentityEvent) for event in EVENTS)
 (VERDICT,) = (domain_body(event) for event in EVENTS if isinstance(event, IdentityEvaluated))
 NEWS = {"IdentityEvaluated", "PlanProposed", "PolicyApplied", "PolicyRolledBack", "RemediationFailed"}
+NEWS |= {"AccessRegretted", "AccessRestored", "ExemptionExpired"}
 
 
 def audit_of(aws: Stack) -> AuditTable:

@@ -1,7 +1,7 @@
 """`leastwise explain` of the deployed system: IAM now, the ledger, what sweeps stored, and the stored score."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,8 @@ from shared.model.score import StoredScore
 from shared.model.usage import Coverage, Evidence, IdentityKey, Span, Usage, UsageEntry
 from shared.pci.score import ScoreParameters, Surroundings, score_identity
 from tests.builders import ACCOUNT
-from tests.conftest import MAKE_API_CALL, REGION, Stack
+from tests.conftest import REGION, Stack
+from tests.integration.stack_stand_in import Stacks
 
 RISKY = {
     "Version": "2012-10-17",
@@ -38,40 +39,12 @@ PARAMETERS = {"WindowDays": "30", "Threshold": "50", "InventorySource": "config"
 OPTIONS = ("--stack-name", "leastwise", "--region", REGION)
 
 
-class Stacks(dict[str, dict[str, Any]]):
-    """Stacks as CloudFormation describes them; moto needs optional packages to do it."""
-
-    def deploy(self, aws: Stack, name: str = "leastwise", **parameters: str) -> None:
-        """Describe a stack; one without parameters is somebody else's."""
-        outputs = {"UsageTableName": aws.usage_table, "ScoresTableName": aws.scores_table} if parameters else {}
-        self[name] = {
-            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
-            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
-            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        }
-
-    def answer(self, client: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
-        """Answer DescribeStacks, and leave all else to moto."""
-        if operation_name == "DescribeStacks":
-            return {"Stacks": [self[api_params["StackName"]]]}
-        return MAKE_API_CALL(client, operation_name, api_params)
-
-
-def _asking(stacks: Stacks) -> Callable[..., Any]:
-    """The method of clients that passes all calls by these stacks."""
-
-    def ask(client: BaseClient, operation_name: str, api_params: dict[str, Any]) -> Any:
-        return stacks.answer(client, operation_name, api_params)
-
-    return ask
-
-
 @pytest.fixture(autouse=True)
 def stacks(aws: Stack, monkeypatch: pytest.MonkeyPatch) -> Stacks:
     """The deployed stack."""
     found = Stacks()
     found.deploy(aws, **PARAMETERS)
-    monkeypatch.setattr(BaseClient, "_make_api_call", _asking(found))
+    monkeypatch.setattr(BaseClient, "_make_api_call", found.caller())
     return found
 
 

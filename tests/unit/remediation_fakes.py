@@ -1,14 +1,16 @@
 """A strict little IAM, journal and clock in memory, for tests of the remediator's saga, with faults to inject."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from services.remediator.fingerprint import canonical, fingerprint, take_snapshot
-from services.remediator.saga import Saga
-from services.remediator.steps import boundary_arn, is_ours
+from services.remediator.changing.fingerprint import canonical, fingerprint, take_snapshot
+from services.remediator.changing.saga import Saga
+from services.remediator.changing.steps import boundary_arn, is_ours, own_arns
 from shared.errors import ConflictError, DeniedError, DependencyError, NotFoundError, SafetyError
+from shared.model.call_outcome import CallOutcome
 from shared.model.identity import IdentityDetail, IdentityRef, Policy
 from shared.model.plan import (
     Plan,
@@ -45,14 +47,28 @@ def allow(*actions: str) -> Document:
     }
 
 
-def actions_of(document: Document) -> frozenset[str]:
-    """What a document of `allow` allows."""
-    return frozenset(document["Statement"][0]["Action"])
+def deny(*actions: str) -> Document:
+    """A document that denies actions on everything."""
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": sorted(actions), "Resource": "*"}]}
+
+
+def both(*documents: Document) -> Document:
+    """One document with the statements of several."""
+    statements = [statement for document in documents for statement in document["Statement"]]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def actions_of(document: Document, effect: str = "Allow") -> frozenset[str]:
+    """What a document of `allow` and `deny` allows, or denies."""
+    return frozenset(
+        action for statement in document["Statement"] if statement["Effect"] == effect for action in statement["Action"]
+    )
 
 
 HELD = frozenset({"s3:GetObject", "s3:PutObject", "ec2:RunInstances", "iam:PassRole"})
 KEPT = frozenset({"s3:GetObject", "s3:PutObject"})
 FORMER_LIMIT = KEPT | {"ec2:RunInstances"}
+MAX_ATTACHED = 10  # managed policies of one user (IAM's default quota)
 
 
 class Crash(BaseException):
@@ -75,36 +91,69 @@ class Clock:
 
 
 @dataclass
+class Group:
+    """A group with its policies; managed ones by ARN."""
+
+    inline: dict[str, Document] = field(default_factory=dict)
+    attached: set[str] = field(default_factory=set)
+
+
+@dataclass
 class World:
-    """What IAM really holds: one user by name, and the managed policies."""
+    """What IAM really holds: one user by name, the managed policies and the groups."""
 
     ref: IdentityRef | None = USER
     inline: dict[str, Document] = field(default_factory=lambda: {"own": allow(*HELD)})
     boundary: str | None = None
     managed: dict[str, Document] = field(default_factory=lambda: {FOREIGN: allow("s3:GetObject")})
+    attached: set[str] = field(default_factory=set)
+    groups: dict[str, Group] = field(default_factory=dict)
+    member_of: set[str] = field(default_factory=set)
 
     def detail(self, now: datetime) -> IdentityDetail:
         """The user as IAM tells."""
         assert self.ref is not None
-        boundary = None
-        if self.boundary:
-            source = PolicySource(PolicyKind.MANAGED, self.boundary.rsplit("/", 1)[-1], self.boundary)
-            boundary = Policy(source=source, document=self.managed[self.boundary])
         return IdentityDetail(
             ref=self.ref,
             created_at=START - timedelta(days=400),
             read_at=now,
-            policies=tuple(
-                Policy(source=PolicySource(PolicyKind.INLINE, name), document=document)
-                for name, document in self.inline.items()
-            ),
-            boundary=boundary,
+            policies=tuple(self._policies()),
+            boundary=self._managed(self.boundary, PolicyKind.MANAGED) if self.boundary else None,
+            groups=tuple(sorted(self.member_of)),
         )
+
+    def _policies(self) -> Iterator[Policy]:
+        for name, document in self.inline.items():
+            yield Policy(source=PolicySource(PolicyKind.INLINE, name), document=document)
+        for arn in self.attached:
+            yield self._managed(arn, PolicyKind.MANAGED)
+        for group in self.member_of:
+            for name, document in self.groups[group].inline.items():
+                yield Policy(source=PolicySource(PolicyKind.GROUP_INLINE, name, None, group), document=document)
+            for arn in self.groups[group].attached:
+                yield self._managed(arn, PolicyKind.GROUP_MANAGED, group)
+
+    def _managed(self, arn: str, kind: PolicyKind, group: str | None = None) -> Policy:
+        source = PolicySource(kind, arn.rsplit("/", 1)[-1], arn, group)
+        return Policy(source=source, document=self.managed[arn])
 
     def effective(self) -> frozenset[str]:
         """What the user can do."""
-        held = frozenset[str]().union(*(actions_of(document) for document in self.inline.values()))
+        documents = [policy.document for policy in self._policies()]
+        allowed = frozenset[str]().union(*map(actions_of, documents))
+        denied = frozenset[str]().union(*(actions_of(document, "Deny") for document in documents))
+        held = allowed - denied
         return held & actions_of(self.managed[self.boundary]) if self.boundary else held
+
+    def holders(self, arn: str) -> bool:
+        """Whether anybody still holds a managed policy."""
+        by_user = self.ref is not None and (arn == self.boundary or arn in self.attached)
+        return by_user or any(arn in group.attached for group in self.groups.values())
+
+    def delete_user(self) -> None:
+        """What a person does, who first takes everything off."""
+        self.ref, self.boundary = None, None
+        self.attached, self.member_of, self.inline = set(), set(), {}
 
 
 @dataclass
@@ -126,6 +175,7 @@ class Lab:
         self.world = world or World()
         self.clock = Clock()
         self.calls: list[str] = []
+        self.ports: list[str] = []
         self.mutations: list[str] = []
         self.records: dict[str, PlanRecord] = {}
         self.steps: dict[int, tuple[str, str]] = {}
@@ -135,6 +185,10 @@ class Lab:
         self.remaining = 300.0
         self.off = False
         self.refusal: Reason | None = None
+        self.may_restore = False
+        self.intended: set[tuple[str, str]] = set()
+        self.by_hand = ""
+        self.disturbed_by_fault = False
 
     # -- Reads
 
@@ -151,37 +205,78 @@ class Lab:
 
     # -- Changes
 
-    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> bool:
+    def perform(self, identity: IdentityRef, step: Step, *, plan_id: str) -> CallOutcome:
         """Make one call to IAM."""
         return self._call("iam", str(step.kind), lambda: self._perform(step))
 
-    def _perform(self, step: Step) -> bool:
-        assert is_ours(step.policy_arn), "only policies of our own"
+    def _perform(self, step: Step) -> CallOutcome:
         intents = [kind for kind, outcome in self.steps.values() if not outcome]
         assert str(step.kind) in intents, "I10: no call without its intent on paper"
+        if step.kind in {StepKind.CREATE_POLICY, StepKind.DELETE_POLICY}:
+            outcome = self._perform_on_policy(step)
+        elif self.world.ref is None:
+            raise NotFoundError("no such user")
+        elif step.kind in {StepKind.PUT_BOUNDARY, StepKind.DELETE_BOUNDARY}:
+            outcome = self._perform_on_boundary(step)
+        else:
+            outcome = self._perform_on_policies_held(step)
+        if outcome is CallOutcome.DONE:
+            self.mutations.append(str(step.kind))
+            self.on_change(self, step)
+        return outcome
+
+    def _perform_on_policy(self, step: Step) -> CallOutcome:
+        assert is_ours(step.target), "only policies of our own"
+        if step.kind is StepKind.DELETE_POLICY:
+            if self.world.holders(step.target):
+                return CallOutcome.IN_USE
+            self.world.managed.pop(step.target, None)
+            return CallOutcome.DONE
+        assert step.policy is not None
+        found = self.world.managed.setdefault(step.target, step.policy.document)
+        if canonical(found) != canonical(step.policy.document):
+            raise SafetyError(f"{step.target} exists with another document")
+        return CallOutcome.DONE
+
+    def _perform_on_boundary(self, step: Step) -> CallOutcome:
+        assert is_ours(step.target), "only boundaries of our own"
+        if step.kind is StepKind.PUT_BOUNDARY:
+            if step.target not in self.world.managed:
+                raise NotFoundError("no such policy")
+            self.world.boundary = step.target
+        elif not is_ours(self.world.boundary or step.target):
+            raise DeniedError("the remediator's role may not touch boundaries of others")
+        else:
+            self.world.boundary = None
+        return CallOutcome.DONE
+
+    def _perform_on_policies_held(self, step: Step) -> CallOutcome:
+        world, target = self.world, step.target
+        giving = step.kind in {StepKind.ATTACH_POLICY, StepKind.PUT_INLINE, StepKind.ADD_TO_GROUP}
+        assert is_ours(target) or giving == self.may_restore, (
+            "who takes away doesn't give back, nor the other way round"
+        )
         match step.kind:
-            case StepKind.CREATE_POLICY:
+            case StepKind.ATTACH_POLICY:
+                if target not in world.managed:
+                    raise NotFoundError("no such policy")
+                if len(world.attached | {target}) > MAX_ATTACHED:
+                    return CallOutcome.OVER_QUOTA
+                world.attached.add(target)
+            case StepKind.DETACH_POLICY:
+                world.attached.discard(target)
+            case StepKind.PUT_INLINE:
                 assert step.policy is not None
-                found = self.world.managed.setdefault(step.policy_arn, step.policy.document)
-                if canonical(found) != canonical(step.policy.document):
-                    raise SafetyError(f"{step.policy_arn} exists with another document")
-            case StepKind.PUT_BOUNDARY:
-                if self.world.ref is None or step.policy_arn not in self.world.managed:
-                    raise NotFoundError("no such user or policy")
-                self.world.boundary = step.policy_arn
-            case StepKind.DELETE_BOUNDARY:
-                if self.world.boundary is None or self.world.ref is None:
-                    raise NotFoundError("no such user or boundary")
-                if not is_ours(self.world.boundary):
-                    raise DeniedError("the remediator's role may not touch boundaries of others")
-                self.world.boundary = None
-            case StepKind.DELETE_POLICY:
-                if self.world.boundary == step.policy_arn and self.world.ref is not None:
-                    return False
-                self.world.managed.pop(step.policy_arn, None)
-        self.mutations.append(str(step.kind))
-        self.on_change(self, step)
-        return True
+                world.inline[target] = step.policy.document
+            case StepKind.DELETE_INLINE:
+                world.inline.pop(target, None)
+            case StepKind.ADD_TO_GROUP:
+                if target not in world.groups:
+                    raise NotFoundError("no such group")
+                world.member_of.add(target)
+            case _:
+                world.member_of.discard(target)
+        return CallOutcome.DONE
 
     # -- Writes
 
@@ -205,16 +300,25 @@ class Lab:
         """Write down how a call ended."""
         self._call("journal", f"note {step.kind}", lambda: self._put_step(number, step, token, outcome))
 
+    def begun(self, plan_id: str) -> frozenset[int]:
+        """Numbers of the calls that were made, or perhaps made."""
+        return self._call("journal", "begun", self._begun)
+
+    def _begun(self) -> frozenset[int]:
+        return frozenset(number for number, (_, outcome) in self.steps.items() if not outcome.startswith("not done"))
+
     def _put_step(self, number: int, step: Step, token: int, outcome: str) -> None:
         if token != self.token:
             raise ConflictError("the lock is somebody else's by now")
         self.steps[number] = (str(step.kind), outcome)
+        self.intended.add((str(step.kind), step.target))
 
     # -- the laboratory
 
     def _call(self, port: str, name: str, make: Callable[[], T]) -> T:
         fault = self.fault if len(self.calls) == self.fault.at and port in self.fault.only else None
         self.calls.append(name)
+        self.ports.append(port)
         if fault is None:
             return make()
         fault.hit = True
@@ -222,6 +326,18 @@ class Lab:
         result = make()
         fault.after(self)
         return result
+
+    def again(self) -> "Lab":
+        """A laboratory as this one is now, in which other things can happen."""
+        lab = Lab(world=copy.deepcopy(self.world))
+        lab.clock.now, lab.token = self.clock.now, self.token
+        lab.records, lab.steps = dict(self.records), dict(self.steps)
+        return lab
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether somebody else changed the user."""
+        return self.disturbed_by_fault and self.fault.hit
 
     def saga(self) -> Saga:
         """A worker with the lock of the identity, as a new delivery makes one."""
@@ -237,17 +353,24 @@ class Lab:
             protection=lambda detail: self.refusal,
             dwell_seconds=10.0,
             token=self.token,
+            may_restore=self.may_restore,
+            soak=timedelta(days=14),
         )
 
-    def record(self) -> PlanRecord:
+    def record(self, strategy: Strategy = Strategy.BOUNDARY, **what: Any) -> PlanRecord:
         """Propose the plan that keeps KEPT, as the journal has it before it is applied."""
-        record = proposed(self.world.detail(self.clock()))
+        detail = self.world.detail(self.clock())
+        record = proposed(detail, **what) if strategy is Strategy.BOUNDARY else replacing(detail, **what)
         self.records[record.plan.plan_id] = record
         return record
 
     def deliver(self, plan_id: str) -> bool:
-        """One delivery, resuming what the journal says is under way; False where it failed and comes again."""
+        """One delivery, resuming what the journal says is under way; False where it failed and comes again.
+
+        What has to be given back is handed over to whoever may.
+        """
         record = self.records[plan_id]
+        self.may_restore = record.status is PlanStatus.ROLLING_BACK
         try:
             if record.status is PlanStatus.ROLLING_BACK and record.reason:
                 self.saga().roll_back(record, record.reason)
@@ -282,6 +405,27 @@ def proposed(detail: IdentityDetail, *, keep: frozenset[str] = KEPT, plan_id: st
     )
 
 
+def replacing(
+    detail: IdentityDetail,
+    *,
+    documents: tuple[Document, ...] = (),
+    stays: tuple[PolicySource, ...] = (),
+    plan_id: str = "0123456789abcdef",
+) -> PlanRecord:
+    """A plan that puts policies in the place of all but those that stay; by default one that keeps KEPT."""
+    parts = documents or (allow(*KEPT),)
+    names = [plan_id] if len(parts) == 1 else [f"{plan_id}-{number}" for number in range(1, len(parts) + 1)]
+    policies = tuple(PlannedPolicy(name=name, document=document) for name, document in zip(names, parts, strict=True))
+    record = proposed(detail, plan_id=plan_id)
+    update = {"strategy": Strategy.REPLACE, "policies": policies, "stays": stays}
+    return record.model_copy(update={"plan": record.plan.model_copy(update=update)})
+
+
 def own_arn(record: PlanRecord) -> str:
-    """ARN of the plan's policy."""
+    """ARN of the plan's boundary."""
     return boundary_arn(record.plan)
+
+
+def own(record: PlanRecord) -> frozenset[str]:
+    """ARNs of the plan's policies."""
+    return frozenset(own_arns(record.plan))

@@ -158,7 +158,7 @@ PLANTED = [
     ("services/scorer/core.py", "from shared.aws.dynamodb import Table", "a pure module imports shared.aws"),
     ("services/evaluator/invocation.py", "import os", "a pure module imports os"),
     ("services/auditor/chain.py", "from os import environ", "a pure module imports os.environ"),
-    ("services/remediator/keep.py", "from aws_lambda_powertools import Logger", "aws_lambda_powertools"),
+    ("services/remediator/deriving/keep.py", "from aws_lambda_powertools import Logger", "aws_lambda_powertools"),
     ("shared/iam/policy.py", "import socket", "a pure module imports socket"),
     ("shared/pci/score.py", "import urllib.request", "a pure module imports urllib.request"),
     ("shared/model/score.py", "def f():\n    return open('x')", "with open"),

@@ -6,7 +6,7 @@ import pytest
 
 from services.auditor.chain import verify_chain
 from services.auditor.core import chain_of, entry_of, summary_of
-from shared.events import EVENT_TYPES, DomainEvent, IdentityEvaluated, IdentityEvent
+from shared.events import EVENT_TYPES, AccessRestored, DomainEvent, IdentityEvaluated, IdentityEvent
 from tests.builders import ACCOUNT, ANA, NOW, every_event, scored
 
 LATER = NOW + timedelta(minutes=5)
@@ -21,6 +21,11 @@ SUMMARIES = {
     "PolicyRolledBack": "Plan plan-1 of ana was rolled back: asked for",
     "RemediationSkipped": "Nothing was changed for ana: it is protected",
     "RemediationFailed": "Plan plan-1 of ana needs a person: IAM refused",
+    "PlanDue": "Plan plan-1 of ana is due: its notice is over",
+    "RestorationDue": "Plan plan-1 of ana may have to be given back: IAM refused",
+    "AccessRegretted": "ana was refused s3:GetObject after plan plan-1 took away s3:GetObject, kms:Decrypt",
+    "AccessRestored": "ana may use s3:GetObject, kms:Decrypt again, 3 minutes after a refusal",
+    "ExemptionExpired": "The exemption of ana by team-data ended on 2026-02-28: year end",
 }
 
 
@@ -33,6 +38,15 @@ def test_a_first_score_and_a_repeated_verdict_say_so() -> None:
     assert "was" not in summary_of(scored())
     evaluated = next(event for event in every_event() if isinstance(event, IdentityEvaluated))
     assert "ana is still NON_COMPLIANT" in summary_of(evaluated.model_copy(update={"repeated": True}))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, "0 seconds"), (119, "119 seconds"), (7200, "2 hours"), (864_000, "10 days")]
+)
+def test_how_long_a_restoration_took_is_told_in_a_unit_that_people_use(seconds: float, expected: str) -> None:
+    restored = next(event for event in every_event() if isinstance(event, AccessRestored))
+    event = restored.model_copy(update={"seconds_to_restore": seconds, "actions": tuple("abcdefg")})
+    assert summary_of(event) == f"ana may use a, b, c, d, e and 2 more again, {expected} after a refusal"
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type_name())

@@ -63,6 +63,37 @@ def test_a_call_that_touches_nobodys_permissions_names_nobody(parameters: Any) -
     assert changes_of(event({"eventName": "X", "requestParameters": parameters})) == ()
 
 
+def by_role(arn: Any, **changes: Any) -> dict[str, Any]:
+    """A change of ana's permissions by a session of a role."""
+    who = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"type": "Role", "arn": arn}}} | changes
+    return {"eventName": "X", "requestParameters": {"userName": "ana"}, "userIdentity": who}
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov"])
+def test_a_change_by_a_role_of_this_stack_is_told_by_our_own_events_alone(partition: str) -> None:
+    own = f"arn:{partition}:iam::{ACCOUNT}:role/leastwise/leastwise-RemediateRole-1"
+    assert changes_of(event(by_role(own))) == ()
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        by_role(f"arn:aws:iam::{OTHER_ACCOUNT}:role/leastwise/leastwise-RemediateRole-1"),
+        by_role(f"arn:aws:iam::{ACCOUNT}:role/leastwise-RemediateRole-1"),
+        by_role(f"arn:aws:iam::{ACCOUNT}:role/team/leastwise/x"),
+        by_role(f"arn:aws:iam::{ACCOUNT}:user/leastwise/x"),
+        by_role("role/leastwise/x"),
+        by_role(["canary"]),
+        by_role(f"arn:aws:iam::{ACCOUNT}:role/leastwise/x", type="IAMUser"),
+        by_role("x", sessionContext={"sessionIssuer": "canary"}),
+        by_role("x", sessionContext=None),
+    ],
+    ids=str,
+)
+def test_a_change_by_anybody_else_is_looked_at(detail: dict[str, Any]) -> None:
+    assert changes_of(event(detail)) == (Changed(named=(USER, "ana")),)
+
+
 def test_a_policy_of_another_account_is_nobodys_here() -> None:
     assert changes_of(call(policyArn=f"arn:aws:iam::{OTHER_ACCOUNT}:policy/theirs")) == ()
     assert changes_of(call(policyArn="nonsense")) == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.main import told_of_sweep
+from cli.sweep import told_of_sweep
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from shared.events import (
     DomainEvent,
     IdentityEvent,
     IdentityScored,
+    PlanDue,
+    RestorationDue,
     ScoreRequested,
     Service,
     SweepPaused,
@@ -33,9 +35,14 @@ def test_every_type_of_event_has_a_route_and_an_example_here() -> None:
     assert {type(event) for event in every_event()} == set(ROUTES) == set(EVENT_TYPES.values())
 
 
-def test_the_auditor_listens_to_everything_and_nobody_listens_to_themselves_but_the_scorer() -> None:
-    # it hands parts of its own work to further invocations: neither of which does so again for the same part
-    own_work = {ScoreRequested: {Service.SCORER}, SweepPaused: {Service.SCORER}}
+def test_the_auditor_listens_to_everything_and_nobody_listens_to_themselves_but_for_own_work() -> None:
+    # parts of their own work that are handed to further invocations, which do not hand the same part on again
+    own_work = {
+        ScoreRequested: {Service.SCORER},
+        SweepPaused: {Service.SCORER},
+        PlanDue: {Service.REMEDIATOR},
+        RestorationDue: {Service.REMEDIATOR},
+    }
     for event, route in ROUTES.items():
         assert Service.AUDITOR in route.consumers
         assert route.producers

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.remediator.keep import keep_set
+from services.remediator.deriving.keep import keep_set
 from shared.evidence import MAX_REPORT_AGE, TRACKING_PERIOD, Judge, recorded_data_events, weigh
 from shared.iam.actions import ActionSet
 from shared.iam.catalogue import AccessLevel, Observability

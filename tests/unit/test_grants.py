@@ -266,3 +266,14 @@ def test_limits_are_met_pattern_by_pattern_however_they_are_split() -> None:
     split = [document(*({"Action": "*", "Resource": pattern} for pattern in patterns))]
     answers = [effective_grants(held, SMALL, [first, second]).actions for second in (together, split)]
     assert answers[0] == answers[1]
+
+
+def test_grants_are_met_pattern_by_pattern_however_they_are_split() -> None:
+    alice, oneself = (f"arn:aws:iam::111122223333:user/team/{one}" for one in ("alice", "${aws:username}"))
+    levels = [
+        [document({"Action": "iam:GetRole", "Resource": oneself})],
+        [document({"Action": "iam:*", "NotResource": alice})],
+    ]
+    for resources in ([alice], ["arn:aws:s3:::*", alice]):
+        held = identity(document({"Action": "iam:GetRole", "Resource": resources}))
+        assert not effective_grants(held, SMALL, levels).grants

@@ -3,6 +3,7 @@
 import pytest
 
 from infra.local.emulator.errors import AwsError
+from infra.local.emulator.runbook_branches import next_step
 from infra.local.emulator.runbook_values import RunbookError, parameter_values, resolve, select
 
 KNOWN = {"Ids": ["a", "b"], "Rule": "r", "fix.Payload": '{"ok": true}', "global:REGION": "us-east-1"}
@@ -40,3 +41,37 @@ def test_parameters_get_defaults_and_are_checked() -> None:
         with pytest.raises(AwsError) as refusal:
             parameter_values(declared, given)
         assert refusal.value.code == "InvalidAutomationExecutionParametersException"
+
+
+@pytest.mark.parametrize(
+    ("test", "value", "holds"),
+    [
+        ({"StringEquals": "approve"}, "approve", True),
+        ({"StringEquals": "approve"}, "APPROVE", False),
+        ({"EqualsIgnoreCase": "approve"}, "Approve", True),
+        ({"StartsWith": "app"}, "approve", True),
+        ({"EndsWith": "app"}, "approve", False),
+        ({"Contains": "PROPOSED"}, '{"outcome": "PROPOSED"}', True),
+    ],
+)
+def test_a_branch_goes_where_its_first_choice_that_holds_says(test: dict[str, str], value: str, holds: object) -> None:
+    never = {"NextStep": "never", "Variable": value, "StringEquals": "something else"}
+    choices = [never, {"NextStep": "yes", "Variable": value, **test}]
+    assert next_step({"Choices": choices, "Default": "no"}) == ("yes" if holds else "no")
+    assert next_step({"Choices": choices}) == ("yes" if holds else None)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"Choices": []},
+        {"Choices": [{"NextStep": "a", "Variable": "v"}]},
+        {"Choices": [{"NextStep": "a", "StringEquals": "v"}]},
+        {"Choices": [{"NextStep": "a", "Variable": "1", "NumericEquals": 1}]},
+        {"Choices": [{"NextStep": "a", "Not": {"Variable": "v", "StringEquals": "v"}}]},
+    ],
+)
+def test_a_choice_that_is_not_understood_is_an_error_and_never_passed_over(inputs: dict[str, object]) -> None:
+    with pytest.raises(RunbookError):
+        next_step(inputs)

@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from services.auditor.notifications import MAX_SUBJECT, notification_of
 from shared.events import DomainEvent, RemediationFailed
 from shared.model.audit import Notification
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Mode, ReasonCode
+from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse
 from tests.builders import ACCOUNT, ANA, NOW, PLAN, every_event
 
 EVENTS = {event.type_name(): event for event in every_event()}
@@ -22,6 +23,9 @@ SEVERITY_AND_SUBJECT = {
     "PolicyApplied": ("info", "Right-sized: user ana, PCI 12"),
     "PolicyRolledBack": ("warning", "Rolled back: ana has its permissions again"),
     "RemediationFailed": ("critical", "A person must look: plan of ana failed"),
+    "AccessRegretted": ("warning", "Refused after right-sizing: user ana, s3:GetObject"),
+    "AccessRestored": ("info", "Given back: user ana may use s3:GetObject, kms:Decrypt again"),
+    "ExemptionExpired": ("warning", "Exemption ended: user ana"),
 }
 SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,99}")  # SNS: ASCII, no control characters, at most 100
 
@@ -81,6 +85,55 @@ def test_a_waiting_plan_is_told_with_how_to_approve_it_and_until_when() -> None:
     text = told(EVENTS["PlanProposed"]).text
     assert "leastwise plan approve plan-1 --stack-name leastwise" in text
     assert "good until 2026-03-01 13:00 UTC" in text
+
+
+def test_a_plan_that_will_be_applied_is_told_with_when_and_how_to_stop_it() -> None:
+    event = EVENTS["PlanProposed"].model_copy(update={"mode": Mode.AUTO, "applies_from": NOW + timedelta(days=3)})
+    notification = told(event)
+    assert notification.attributes["severity"] == "warning"
+    assert notification.subject == "Notice: 212 permissions of ana will be taken"
+    assert "from 2026-03-04 12:00 UTC on" in notification.text
+    assert "Stop it:\n  leastwise plan reject plan-1 --stack-name leastwise" in notification.text
+
+
+@pytest.mark.parametrize(
+    ("response", "severity", "what_comes"),
+    [
+        (RegretResponse.ALERT, "critical", "a person decides"),
+        (RegretResponse.RESTORE, "warning", "what it lacks is given back by itself"),
+        (RegretResponse.ROLL_BACK, "warning", "the whole plan is taken back by itself"),
+    ],
+)
+def test_a_regret_is_told_with_what_was_refused_what_comes_of_it_and_how_to_give_it_back(
+    response: RegretResponse, severity: str, what_comes: str
+) -> None:
+    notification = told(EVENTS["AccessRegretted"].model_copy(update={"response": response}))
+    assert notification.attributes["severity"] == severity
+    for part in (
+        "it wanted s3:GetObject and lacks s3:GetObject, kms:Decrypt",
+        "refused at 2026-03-01 11:57 UTC or after, changed at 2026-02-27 12:00 UTC by plan plan-1",
+        what_comes,
+        "leastwise plan restore plan-1 --action s3:GetObject --action kms:Decrypt --stack-name leastwise",
+        "leastwise plan rollback plan-1 --stack-name leastwise",
+    ):
+        assert part in notification.text
+
+
+def test_a_long_list_of_actions_is_cut_and_says_so() -> None:
+    event = EVENTS["AccessRestored"].model_copy(update={"actions": tuple(f"s3:Get{letter}" for letter in "abcdefgh")})
+    assert "s3:Gete and 3 more, which plan plan-0 had taken" in told(event).text
+
+
+def test_the_end_of_an_exemption_is_told_with_its_owner_and_what_comes() -> None:
+    text = told(EVENTS["ExemptionExpired"]).text
+    assert "Owner: team-data" in text
+    assert "from 2026-03-08 12:00 UTC on it is right-sized as any other, unless it is renewed" in text
+
+
+def test_that_a_person_rejected_a_plan_is_told_to_the_others() -> None:
+    event = EVENTS["RemediationSkipped"].model_copy(update={"code": ReasonCode.REJECTED, "plan_id": "plan-1"})
+    assert told(event).subject == "Rejected: nothing is taken from ana"
+    assert "Plan: plan-1" in told(event).text
 
 
 def test_people_get_text_and_machines_the_whole_event() -> None:

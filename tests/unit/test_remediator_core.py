@@ -7,31 +7,38 @@ from typing import Any
 
 import pytest
 
+from services.remediator.changing.fingerprint import fingerprint, take_snapshot
 from services.remediator.core import (
-    is_applied,
-    may_apply,
+    counts_as_failed,
+    expired_event,
     newly_used,
     outcome_event,
     parking,
     parse_request,
     proposed_event,
-    refusal,
+    restoration_event,
     skipped_event,
 )
-from services.remediator.fingerprint import fingerprint, take_snapshot
-from services.remediator.history import History, carried_plan, history_of, taken_off
-from services.remediator.steps import apply_steps, boundary_arn, is_ours, plan_of, removal_step, restore_steps
+from services.remediator.history import (
+    History,
+    carried_plans,
+    history_of,
+    is_applied,
+    reversion_of,
+    taken_off,
+    undone,
+)
 from services.remediator.verdicts import verdict_of
 from shared.envelope import Envelope
 from shared.errors import InputError
-from shared.events import IdentityEvaluated
+from shared.events import IdentityEvaluated, PlanDue
 from shared.model.identity import IdentityDetail, Policy
-from shared.model.plan import Compliance, Mode, PlanRecord, PlanStatus, Reason, ReasonCode, Snapshot, StepKind
-from shared.model.score import StoredScore
+from shared.model.plan import Compliance, Mode, PlanRecord, PlanStatus, Reason, ReasonCode, Snapshot, Strategy
 from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Evidence, Span, Usage, UsageEntry
-from tests.builders import ANA, NOW, a_score, envelope, scored
-from tests.unit.remediation_fakes import FOREIGN, FORMER, START, Lab, World, allow, own_arn, proposed
+from shared.protection import Exempted
+from tests.builders import ANA, NOW, envelope, scored
+from tests.unit.remediation_fakes import FOREIGN, START, Lab, World, allow, own_arn, proposed
 
 WHO = "AIDAEXAMPLEUSER00001"
 PLAN_ID = "0123456789abcdef"
@@ -47,10 +54,13 @@ def plan_record(status: PlanStatus = PlanStatus.PROPOSED, **changes: Any) -> Pla
 @pytest.mark.parametrize(
     "event",
     [
+        {"action": "propose", "resource_id": WHO},
         {"action": "remediate", "resource_id": WHO},
         {"action": "remediate", "resource_id": "AROAEXAMPLEROLE00001", "trigger": "ssm"},
         {"action": "approve", "plan_id": PLAN_ID},
-        {"action": "rollback", "plan_id": PLAN_ID, "trigger": "command"},
+        {"action": "approve", "plan_id": PLAN_ID, "by": "arn:aws:iam::123456789012:user/Zoë"},
+        {"action": "apply", "plan_id": PLAN_ID, "trigger": "command"},
+        {"action": "reject", "plan_id": PLAN_ID, "by": ""},
     ],
 )
 def test_a_request_names_what_its_action_needs(event: dict[str, object]) -> None:
@@ -65,11 +75,17 @@ def test_a_request_names_what_its_action_needs(event: dict[str, object]) -> None
         {"action": "remediate", "resource_id": "alice"},
         {"action": "remediate", "resource_id": WHO, "plan_id": PLAN_ID},
         {"action": "remediate", "plan_id": PLAN_ID},
+        {"action": "propose", "plan_id": PLAN_ID},
         {"action": "approve", "resource_id": WHO},
-        {"action": "rollback", "plan_id": "../../etc"},
+        {"action": "apply", "resource_id": WHO},
+        {"action": "reject", "plan_id": "../../etc"},
         {"action": "delete", "plan_id": PLAN_ID},
+        {"action": ["approve"], "plan_id": PLAN_ID},
         {"action": "approve", "plan_id": PLAN_ID, "mode": "auto"},
         {"action": "approve", "plan_id": PLAN_ID, "trigger": "x\n"},
+        {"action": "approve", "plan_id": PLAN_ID, "by": "ana\n{}"},
+        {"action": "approve", "plan_id": PLAN_ID, "by": "\x1b[31mana"},
+        {"action": "approve", "plan_id": PLAN_ID, "by": "a" * 201},
     ],
 )
 def test_any_other_request_is_refused(event: dict[str, object]) -> None:
@@ -77,38 +93,10 @@ def test_any_other_request_is_refused(event: dict[str, object]) -> None:
         parse_request(event)
 
 
-@pytest.mark.parametrize(
-    ("mode", "by_person", "applies"),
-    [
-        (Mode.OFF, True, False),
-        (Mode.OBSERVE, False, False),
-        (Mode.OBSERVE, True, False),
-        (Mode.APPROVE, False, False),
-        (Mode.APPROVE, True, True),
-        (Mode.AUTO, False, True),
-        (Mode.AUTO, True, True),
-    ],
-)
-def test_the_mode_decides_who_may_have_a_plan_applied(mode: Mode, by_person: bool, applies: bool) -> None:  # noqa: FBT001 cases
-    assert may_apply(mode, asked_by_person=by_person) is applies
-
-
-@pytest.mark.parametrize(
-    ("stored", "code"),
-    [
-        (None, ReasonCode.STALE_SCORE),
-        (StoredScore(a_score(scored_at=NOW - timedelta(hours=49))), ReasonCode.STALE_SCORE),
-        (StoredScore(a_score(), present=False), ReasonCode.GONE),
-        (StoredScore(a_score(59.9)), ReasonCode.COMPLIANT),
-        (StoredScore(a_score(60.0)), None),
-        (StoredScore(a_score(scored_at=NOW - timedelta(hours=48))), None),
-    ],
-)
-def test_only_a_fresh_score_at_the_threshold_gives_reason_to_act(
-    stored: StoredScore | None, code: ReasonCode | None
-) -> None:
-    reason = refusal(stored, threshold=60.0, max_age_seconds=48 * 3600, now=NOW)
-    assert (reason.code if reason else None) is code
+@pytest.mark.parametrize("action", ["rollback", "restore"])
+def test_who_wants_something_back_is_told_whom_to_ask(action: str) -> None:
+    with pytest.raises(InputError, match="RestoreRequestFunction"):
+        parse_request({"action": action, "plan_id": PLAN_ID})
 
 
 # ---- how plans end
@@ -136,6 +124,31 @@ def test_who_was_rolled_back_is_parked_even_if_no_note_was_left(status: PlanStat
 
     assert bool(parked) is (status in {PlanStatus.ROLLED_BACK, PlanStatus.QUARANTINED})
     assert parking("by hand", None) == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("code", "parks"), [(ReasonCode.REJECTED, True), (ReasonCode.FLAPPING, True), (ReasonCode.DRIFT, False)]
+)
+def test_who_was_skipped_is_parked_where_somebody_does_not_want_the_plan(code: ReasonCode, *, parks: bool) -> None:
+    record = plan_record(PlanStatus.SKIPPED, reason=Reason(code=code, message="so it is"))
+    assert bool(parking("", record)) is parks
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "counts"),
+    [
+        (PlanStatus.ROLLED_BACK, ReasonCode.VERIFICATION_FAILED, True),
+        (PlanStatus.ROLLED_BACK, ReasonCode.REQUESTED, False),
+        (PlanStatus.ROLLED_BACK, ReasonCode.REGRET, False),
+        (PlanStatus.QUARANTINED, ReasonCode.DRIFT, True),
+        (PlanStatus.ROLLING_BACK, ReasonCode.VERIFICATION_FAILED, False),
+        (PlanStatus.SKIPPED, ReasonCode.DRIFT, False),
+    ],
+)
+def test_a_change_counts_as_failed_where_nobody_but_we_ended_it(
+    status: PlanStatus, code: ReasonCode, *, counts: bool
+) -> None:
+    assert counts_as_failed(plan_record(status, reason=Reason(code=code, message=""))) is counts
 
 
 def test_what_was_used_after_the_plan_was_made_is_noticed() -> None:
@@ -170,10 +183,40 @@ def test_an_ending_is_told_as_one_event_and_the_next_ending_of_the_plan_as_anoth
     assert told.event_id != later.event_id, "applied again after a rollback is news"
 
 
-def test_a_proposal_is_told_once_whenever_it_is_derived_again() -> None:
+def test_a_proposal_is_told_once_whenever_it_is_derived_again_but_anew_where_something_else_becomes_of_it() -> None:
     plan = plan_record().plan
     later = plan.model_copy(update={"created_at": START + timedelta(days=1), "expires_at": START + timedelta(days=2)})
-    assert proposed_event(plan, Mode.OBSERVE).event_id == proposed_event(later, Mode.AUTO).event_id
+    told = proposed_event(plan, Mode.AUTO, applies_from=NOW)
+    assert told.event_id == proposed_event(later, Mode.AUTO, applies_from=NOW).event_id
+    others = [
+        proposed_event(plan, Mode.AUTO),
+        proposed_event(plan, Mode.OBSERVE),
+        proposed_event(plan, Mode.AUTO, applies_from=NOW + timedelta(days=1)),
+    ]
+    assert len({told.event_id, *(other.event_id for other in others)}) == 4
+
+
+def test_what_is_handed_over_says_why() -> None:
+    reason = Reason(code=ReasonCode.VERIFICATION_FAILED, message="it did not show")
+    record = plan_record(PlanStatus.ROLLING_BACK, reason=reason)
+    told = restoration_event(record)
+    assert (told.plan_id, told.code, told.message) == (record.plan.plan_id, reason.code, reason.message)
+    again = restoration_event(record.model_copy(update={"version": record.version + 1}))
+    assert told.event_id != again.event_id
+
+
+def test_the_end_of_an_exemption_is_told_once_it_is_over() -> None:
+    last = NOW.date() - timedelta(days=2)
+    over = Exempted("carries a tag", "ana" * 100, "migration", last)
+    told = expired_event(ANA, over, now=NOW)
+    assert told
+    assert (told.expired_on, len(told.owner), told.reason) == (last, 200, "migration")
+    assert told.acts_from.date() == last + timedelta(days=8)
+    again = expired_event(ANA, over, now=NOW + timedelta(days=1))
+    assert again
+    assert again.event_id == told.event_id
+    assert expired_event(ANA, over._replace(until=NOW.date()), now=NOW) is None
+    assert expired_event(ANA, over._replace(until=None), now=NOW) is None
 
 
 def test_a_skip_is_told_once_a_cause() -> None:
@@ -204,7 +247,10 @@ def test_a_history_leads_from_the_latest_plan_to_the_first() -> None:
 
     assert [record.plan.plan_id for record in known.applied] == ["b" * 16, "a" * 16]
     assert not known.is_under_way
-    assert carried_plan(world.detail(START)) == "b" * 16
+    records["a" * 16] = records["a" * 16].model_copy(update={"status": PlanStatus.ROLLING_BACK})
+    records["b" * 16] = records["b" * 16].model_copy(update={"status": PlanStatus.ROLLED_BACK})
+    assert history_of("b" * 16, "", records.get).under_way == (records["a" * 16],), "under another one as well"
+    assert carried_plans(world.detail(START)) == ("b" * 16,)
     assert history_of("", "", records.get) == history_of("c" * 16, "", records.get) == History()
 
 
@@ -232,6 +278,34 @@ def test_what_somebody_took_off_is_what_the_identity_should_carry_or_go_back_to(
     found = taken_off(history_of("b" * 16, "", records.get), world.detail(START))
 
     assert "".join(record.plan.plan_id[0] for record in found) == lost
+
+
+def test_who_put_a_replaced_policy_back_or_took_a_new_one_off_undid_the_plan() -> None:
+    lab = Lab()
+    record = lab.record(Strategy.REPLACE).model_copy(update={"status": PlanStatus.APPLIED})
+    before = lab.world.detail(START)
+    source = PolicySource(PolicyKind.MANAGED, own_arn(record).rsplit("/", 1)[-1], own_arn(record))
+    ours = Policy(source=source, document=allow("s3:GetObject"))
+    after = before.model_copy(update={"policies": (ours,)})
+    stranger = Policy(source=PolicySource(PolicyKind.INLINE, "a stranger"), document=allow("s3:GetObject"))
+
+    def undid(*policies: Policy) -> bool:
+        return undone(record, after.model_copy(update={"policies": policies}))
+
+    assert is_applied(record, after)
+    assert not undid(ours, stranger), "what is given beside it undoes nothing"
+    assert undid()
+    assert undid(stranger)
+    assert undid(ours, before.policies[0])
+    assert not undone(record.model_copy(update={"status": PlanStatus.PROPOSED}), before)
+    assert not undone(None, before)
+
+
+def test_each_application_of_a_plan_can_be_undone_once() -> None:
+    record = plan_record(PlanStatus.APPLIED, applied_at=START)
+    again = record.model_copy(update={"applied_at": START + timedelta(seconds=1)})
+    later = record.model_copy(update={"updated_at": START + timedelta(days=1)})
+    assert reversion_of(record) == reversion_of(later) != reversion_of(again)
 
 
 # ---- verdicts
@@ -328,39 +402,29 @@ def test_a_standing_verdict_gives_a_cause_a_day_and_a_new_one_its_own() -> None:
     assert new.trigger == "evaluation"
 
 
+@pytest.mark.parametrize(
+    ("why", "heard"),
+    [
+        ("interrupted", (None, "interrupted", True, "")),
+        ("notice_over", (Compliance.NON_COMPLIANT, "notice", False, f"notice/{NOW:%Y-%m-%d}")),
+    ],
+)
+def test_a_plan_that_is_due_is_heard(why: str, heard: tuple[Compliance | None, str, bool, str]) -> None:
+    *how, cause = heard
+    event = PlanDue.about(ANA, "k", occurred_at=NOW, plan_id=PLAN_ID, strategy=Strategy.BOUNDARY, why=why)
+    verdict = verdict_of(Envelope.model_validate(envelope(event.model_dump(mode="json"), detail_type="PlanDue")))
+    assert verdict
+    assert [verdict.compliance, verdict.trigger, verdict.look] == how
+    assert (verdict.identity_id, verdict.cause) == (ANA.identity_id, cause or event.event_id)
+
+
 def test_another_event_of_ours_is_no_verdict() -> None:
     event = scored()
     with pytest.raises(InputError):
         verdict_of(Envelope.model_validate(envelope(event.model_dump(mode="json"), detail_type=event.type_name())))
 
 
-# ---- steps and fingerprints
-
-
-def test_a_plan_creates_its_policy_before_it_is_used_and_removes_it_after() -> None:
-    record = plan_record()
-    arn = boundary_arn(record.plan)
-    assert [(step.kind, step.policy_arn) for step in apply_steps(record.plan)] == [
-        (StepKind.CREATE_POLICY, arn),
-        (StepKind.PUT_BOUNDARY, arn),
-    ]
-    assert [step.kind for step in restore_steps(record.plan, record.snapshot)] == [StepKind.DELETE_BOUNDARY]
-    assert removal_step(record.plan).policy_arn == arn
-    assert (plan_of(arn), is_ours(arn), is_ours(FOREIGN), is_ours(None)) == (record.plan.plan_id, True, False, False)
-
-
-def test_a_former_boundary_is_restored_from_the_snapshot_alone() -> None:
-    world = World(boundary=FORMER)
-    world.managed[FORMER] = allow("s3:GetObject")
-    record = proposed(world.detail(START))
-    snapshot = Snapshot.model_validate_json(record.snapshot.model_dump_json())
-
-    create, put = restore_steps(record.plan, snapshot)
-
-    assert (create.kind, put.kind) == (StepKind.CREATE_POLICY, StepKind.PUT_BOUNDARY)
-    assert create.policy_arn == put.policy_arn == FORMER
-    assert create.policy
-    assert create.policy.document == allow("s3:GetObject")
+# ---- fingerprints
 
 
 def detail_with(*policies: Policy, boundary: Policy | None = None) -> IdentityDetail:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from services.remediator.derive import Evidence, Knowledge, Options, derive_plan
-from services.remediator.keep import ALWAYS_ALLOWED, keep_set
+from services.remediator.deriving.derive import derive_plan
+from services.remediator.deriving.inputs import Evidence, Knowledge, Options
+from services.remediator.deriving.keep import ALWAYS_ALLOWED, keep_set
 from services.scorer.trail.reader import record_of
 from services.scorer.usage.fold import fold
 from shared.errors import PolicyDocumentError
@@ -24,10 +25,10 @@ from shared.model.finding import Window
 from shared.model.identity import IdentityDetail, IdentityRef, Policy
 from shared.model.inventory import Inventory
 from shared.model.last_accessed import LastAccess, LastAccessed
-from shared.model.plan import Plan, Reason, ReasonCode, Strategy
+from shared.model.plan import Plan, PlannedPolicy, Reason, ReasonCode, Strategy
 from shared.model.principals import Principal, Principals
 from shared.model.proof import ProofVerdict
-from shared.model.resources import ANY_RESOURCE
+from shared.model.resources import ANY_RESOURCE, Resources
 from shared.model.score import RiskClass
 from shared.model.sources import PolicyKind, PolicySource
 from shared.model.usage import Coverage, Span, Usage, UsageEntry
@@ -110,8 +111,10 @@ def used(
     return Usage(ANA.identity_id, entries, coverage)
 
 
-def derived(detail: IdentityDetail, usage: Usage, *services: str, options: Options = OPTIONS) -> Plan | Reason:
-    evidence = Evidence(usage, last_accessed(*services))
+def derived(
+    detail: IdentityDetail, usage: Usage, *services: str, options: Options = OPTIONS, **more: Any
+) -> Plan | Reason:
+    evidence = Evidence(usage, last_accessed(*services), **more)
     return derive_plan(detail, evidence, knowledge(), options, now=NOW)
 
 
@@ -209,7 +212,8 @@ def test_given_our_own_boundary_when_less_is_used_then_the_next_plan_lies_within
 # ---- no plan, and why
 
 
-MANY = tuple(sorted(load_catalogue().name(key) for key in load_catalogue().of_service("ec2"))[::2])
+LISTED = tuple(sorted(load_catalogue().name(key) for key in load_catalogue().of_service("ec2")))
+MANY = LISTED[::2]
 NO_PLAN: dict[str, tuple[IdentityDetail, Usage, ReasonCode]] = {
     "a boundary of others": (
         holding(inline("iam:*"), boundary=boundary(FOREIGN, "s3:*")),
@@ -269,7 +273,7 @@ NO_PLAN: dict[str, tuple[IdentityDetail, Usage, ReasonCode]] = {
         of_services(recorded(), "ec2"),
         ReasonCode.IRREDUCIBLE,
     ),
-    "more than a policy can hold": (holding(inline("ec2:*", "iam:*")), used(*MANY), ReasonCode.TOO_LARGE),
+    "more than a policy can hold": (holding(inline(*LISTED, "iam:*")), used(*MANY), ReasonCode.TOO_LARGE),
 }
 
 
@@ -357,9 +361,101 @@ def test_a_deny_stays_as_it_is() -> None:
     policy = inline("s3:*", "iam:*")
     document = {**policy.document, "Statement": [*policy.document["Statement"], deny]}
 
-    plan = planned(holding(policy.model_copy(update={"document": document})), used("s3:ListAllMyBuckets"))
+    detail, usage = holding(policy.model_copy(update={"document": document})), used("s3:ListAllMyBuckets")
+
+    replacing = derived(detail, usage, options=replace(OPTIONS, strategy=Strategy.REPLACE))
+
+    assert isinstance(replacing, Plan)
+    assert deny in replacing.policies[0].document["Statement"]
+
+
+def test_a_boundary_says_nothing_of_denies_that_stay_in_force_beside_it() -> None:
+    # given a Deny that leaves no room in a document, beside policies that stay
+    deny = {
+        "Effect": "Deny",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::bucket-{number:060}" for number in range(70)],
+    }
+    guard = inline(name="guard").model_copy(update={"document": {"Version": "2012-10-17", "Statement": [deny]}})
+    held = inline("s3:*", "iam:*", "ec2:*")
+    usage = used("s3:ListAllMyBuckets", "iam:GetUser")
+
+    plan = planned(holding(held, guard), usage)
+
+    assert policy_size(guard.document) > 5_000
+    assert plan.policies == planned_policies(plan, holding(held), usage)
+    assert {one["Effect"] for one in plan.policies[0].document["Statement"]} == {"Allow"}
+    assert not any("services keep" in note for note in plan.notes)
+
+
+def planned_policies(plan: Plan, detail: IdentityDetail, usage: Usage) -> tuple[PlannedPolicy, ...]:
+    """The policies of the plan for another identity, named as those of this one."""
+    (other,) = planned(detail, usage).policies
+    return (other.model_copy(update={"name": plan.policies[0].name}),)
+
+
+def test_the_denies_of_our_own_boundary_stay() -> None:
+    deny = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*", "Condition": {"Bool": {"a": "true"}}}
+    former = boundary(FORMER, "s3:*", "iam:*")
+    document = {**former.document, "Statement": [*former.document["Statement"], deny]}
+    detail = holding(inline("s3:*", "iam:*"), boundary=former.model_copy(update={"document": document}))
+
+    plan = planned(detail, used("s3:ListAllMyBuckets"))
 
     assert deny in plan.policies[0].document["Statement"]
+
+
+OWN_ALLOWS: dict[str, tuple[dict[str, Any], tuple[str, ...], bool]] = {
+    "under a condition": (
+        {"Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+        ("arn:aws:s3:::b/x",),
+        False,
+    ),
+    "of other resources than may have been used": ({"Resource": "arn:aws:s3:::a/*"}, (), False),
+    "of what was used": ({"Resource": "arn:aws:s3:::b/*"}, ("arn:aws:s3:::b/x",), True),
+    "of everything": ({"Resource": "*"}, (), True),
+}
+
+
+@pytest.mark.parametrize("case", OWN_ALLOWS)
+def test_a_role_is_bounded_only_if_its_own_policies_surely_allowed_its_uses(case: str) -> None:
+    fields, resources, is_sure = OWN_ALLOWS[case]
+    statements = [
+        {"Effect": "Allow", "Action": "s3:GetObject", **fields},
+        {"Effect": "Allow", "Action": "iam:DeleteUser", "Resource": "*"},
+    ]
+    own = inline("x:y").model_copy(update={"document": {"Version": "2012-10-17", "Statement": statements}})
+    usage = used("s3:GetObject", data_events=["s3"])
+    if resources:
+        entries = {key: replace(one, resources=Resources.of(resources)) for key, one in usage.entries.items()}
+        usage = replace(usage, entries=entries)
+
+    for ref in (DEPLOYER, ANA):
+        found = derived(holding(own, ref=ref), usage, options=replace(OPTIONS, threshold=200.0))
+        code = found.code if isinstance(found, Reason) else None
+        assert code is (None if is_sure or ref is ANA else ReasonCode.OUTSIDE_GRANTS)
+
+
+def test_conditions_of_services_without_resource_policies_refuse_nothing() -> None:
+    statement = {"Effect": "Allow", "Action": ["ec2:StopInstances", "ec2:StartInstances"], "Resource": "*"}
+    tagged = statement | {"Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}}
+    own = inline("x:y").model_copy(update={"document": {"Version": "2012-10-17", "Statement": [tagged]}})
+
+    plan = derived(
+        holding(own, ref=DEPLOYER), used("ec2:StopInstances"), "ec2", options=replace(OPTIONS, threshold=200.0)
+    )
+
+    assert isinstance(plan, Plan)
+
+
+def test_a_role_keeps_what_only_its_boundary_explains_any_more() -> None:
+    # given a use within our own boundary whose grant was taken off since, so that a resource policy may allow it
+    detail = holding(inline("iam:*"), ref=DEPLOYER, boundary=boundary(FORMER, "iam:*", "s3:GetObject"))
+
+    found = derived(detail, used("iam:GetUser", "s3:GetObject"))
+
+    assert isinstance(found, Reason)
+    assert found.code is ReasonCode.OUTSIDE_GRANTS
 
 
 def test_a_plan_names_the_worst_permissions_that_it_removes_first() -> None:

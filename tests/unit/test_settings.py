@@ -37,6 +37,17 @@ GOOD = {
     "MIN_OBSERVED_DAYS": "30",
     "PLAN_TTL_HOURS": "24",
     "DWELL_SECONDS": "10",
+    "SAFEGUARDS_PARAMETER": "/leastwise/safeguards",
+    "RESOURCE_SCOPE": "keep",
+    "PRESERVE_READS": "false",
+    "GRACE_DAYS": "14",
+    "NOTICE_HOURS": "72",
+    "SOAK_DAYS": "14",
+    "ON_REGRET": "alert",
+    "MAX_CHANGES_PER_HOUR": "25",
+    "MAX_CHANGED_PERCENT": "10",
+    "ACCESS_ANALYZER": "false",
+    "MAY_RESTORE": "false",
 }
 CLASSES: tuple[type[Settings], ...] = (
     UsageSettings,
@@ -67,6 +78,14 @@ WRONG = [
     (EvaluateSettings, "EVALUATOR_QUEUE_URL", ""),
     (RemediationSettings, "INVENTORY_SOURCE", "canary' OR 1"),
     (RemediationSettings, "PROVIDER", "canary"),
+    (RemediationSettings, "STRATEGY", "canary"),
+    (RemediationSettings, "SAFEGUARDS_PARAMETER", ""),
+    (RemediationSettings, "RESOURCE_SCOPE", "canary"),
+    (RemediationSettings, "ON_REGRET", "canary"),
+    (RemediationSettings, "MAX_CHANGES_PER_HOUR", "0"),
+    (RemediationSettings, "MAX_CHANGED_PERCENT", "101"),
+    (RemediationSettings, "NOTICE_HOURS", "-1"),
+    (RemediationSettings, "MAY_RESTORE", "canary"),
     (AuditSettings, "TOPIC_ARN", "arn:aws:sqs:us-east-1:canary"),
 ]
 
@@ -80,7 +99,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("settings", CLASSES)
 def test_good_settings_are_read_by_name(settings: type[Settings]) -> None:
     loaded = settings.load().model_dump()
-    assert loaded == {name: type(value)(GOOD[name.upper()]) for name, value in loaded.items()}
+    assert loaded == {name: as_kind(value, GOOD[name.upper()]) for name, value in loaded.items()}
+
+
+def as_kind(value: object, text: str) -> object:
+    """What a variable's text means for a setting of the kind of `value`."""
+    return text == "true" if isinstance(value, bool) else type(value)(text)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("settings", CLASSES)

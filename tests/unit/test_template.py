@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from infra.build.template import ROOT, environment_of, functions_of, handler_of, load_template, resources_of
-from shared.events import EVENT_TYPES, ROUTES, Service, SweepPaused
+from services.scorer.usage.outcome import Outcome, outcome_of
+from shared.aws.journal import BY_STATUS
+from shared.events import (
+    EVENT_TYPES,
+    ROUTES,
+    DomainEvent,
+    IdentityEvaluated,
+    PlanDue,
+    RestorationDue,
+    Service,
+    SweepPaused,
+)
 from shared.settings import PREFIX, Settings
 
 Resource = dict[str, Any]
@@ -22,6 +33,7 @@ FUNCTIONS = functions_of(TEMPLATE)
 RULES = resources_of(TEMPLATE, "AWS::Events::Rule")
 QUEUES = resources_of(TEMPLATE, "AWS::SQS::Queue")
 TABLES = resources_of(DATA, "AWS::DynamoDB::Table")
+CAP = "RemediatorCap"
 WORK_QUEUES = sorted(name for name in QUEUES if not name.endswith("DeadLetterQueue"))
 DEAD_LETTER_QUEUES = sorted(set(QUEUES) - set(WORK_QUEUES))
 
@@ -29,16 +41,39 @@ DAY_SECONDS = 86_400
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
 # The optional parts of the stack, by the condition that each has.
-OPTIONAL = ("ConfigEnabled", "TrailLogsRead")
+OPTIONAL = ("ConfigEnabled", "TrailLogsRead", "StrategyReplaces", "DocumentAsks")
+COMBINED = {"DocumentAsksByEmail": ("DocumentAsks", "HasEmail")}
 BUCKET_OWNER = {"Fn::If": ["TrailLogBucketIsOurs", {"Ref": "AWS::AccountId"}, {"Ref": "TrailLogBucketAccountId"}]}
 
-# The queue that each service consumes, and the rule of our bus that fills it.
+# The rules of our bus for each service, and the queue that each fills.
 CONSUMERS = {
-    Service.SCORER: ("ScorerEventsRule", "ScoreQueue"),
-    Service.EVALUATOR: ("EvaluatorEventsRule", "EvaluatorQueue"),
-    Service.REMEDIATOR: ("RemediatorEventsRule", "RemediationQueue"),
-    Service.AUDITOR: ("AuditorEventsRule", "AuditQueue"),
+    Service.SCORER: {"ScorerEventsRule": "ScoreQueue"},
+    Service.EVALUATOR: {"EvaluatorEventsRule": "EvaluatorQueue"},
+    Service.REMEDIATOR: {
+        "RemediatorEventsRule": "RemediationQueue",
+        "PlanDueRule": "RemediationQueue",
+        "RestorationDueRule": "RestoreQueue",
+    },
+    Service.AUDITOR: {"AuditorEventsRule": "AuditQueue"},
 }
+# Codes by which a caller is refused, without what services put before and behind.
+REFUSALS = (
+    "AccessDenied",
+    "Authorization",
+    "Forbidden",
+    "InsufficientPrivileges",
+    "NotAuthorized",
+    "Unauthorized",
+    "UnauthorizedAccess",
+    "UnauthorizedOperation",
+)
+REMEDIATOR_RULES: dict[str, type[DomainEvent]] = {
+    "RemediatorEventsRule": IdentityEvaluated,
+    "PlanDueRule": PlanDue,
+    "RestorationDueRule": RestorationDue,
+}
+# The functions of a schedule, and the rules that may start each.
+SCHEDULED = {"SweepFunction": ("SweepRule", "SweepPausedRule"), "ReconcileFunction": ("ReconcileRule",)}
 
 # Settings class of each function: module and name. Its fields are the function's LEASTWISE_ variables, exactly.
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -50,32 +85,12 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "EvaluateFunction": ("services.evaluator.settings", "EvaluateSettings"),
     "RemediateFunction": ("services.remediator.settings", "RemediationSettings"),
     "RemediationRequestFunction": ("services.remediator.settings", "RemediationSettings"),
+    "RestoreFunction": ("services.remediator.settings", "RemediationSettings"),
+    "RestoreRequestFunction": ("services.remediator.settings", "RemediationSettings"),
+    "ReconcileFunction": ("services.remediator.settings", "RemediationSettings"),
     "AuditFunction": ("services.auditor.settings", "AuditSettings"),
 }
-
-BOUNDARY_ACTIONS = {
-    "iam:DeleteRolePermissionsBoundary",
-    "iam:DeleteUserPermissionsBoundary",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutUserPermissionsBoundary",
-}
-# Known ways to escalate (safety contract, section 5): the remediator must be refused each of them, always.
-NEVER = {
-    "iam:AddUserToGroup",
-    "iam:AttachGroupPolicy",
-    "iam:AttachRolePolicy",
-    "iam:AttachUserPolicy",
-    "iam:CreateAccessKey",
-    "iam:CreateLoginProfile",
-    "iam:CreateRole",
-    "iam:CreateUser",
-    "iam:PassRole",
-    "iam:PutGroupPolicy",
-    "iam:PutRolePolicy",
-    "iam:PutUserPolicy",
-    "iam:UpdateAssumeRolePolicy",
-    "iam:UpdateLoginProfile",
-}
+CHANGING = {"RemediateFunction", "RemediationRequestFunction", "RestoreFunction", "RestoreRequestFunction"}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -107,7 +122,8 @@ def role_statements(role: str) -> list[Resource]:
     properties = RESOURCES[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     documents += [
-        RESOURCES[referred(arn)]["Properties"]["PolicyDocument"] for arn in properties.get("ManagedPolicyArns", [])
+        RESOURCES[referred(arn)]["Properties"]["PolicyDocument"]
+        for arn in unconditional(properties.get("ManagedPolicyArns", []))
     ]
     return [statement for document in documents for statement in statements_of(document)]
 
@@ -152,23 +168,33 @@ def rules_into(queue: str) -> set[str]:
 
 
 @pytest.mark.parametrize("service", CONSUMERS, ids=str)
-def test_given_the_routes_when_a_service_consumes_then_its_rule_matches_exactly_those_events(service: Service) -> None:
-    rule, queue = CONSUMERS[service]
-    pattern = RULES[rule]["Properties"]["EventPattern"]
+def test_given_the_routes_when_a_service_consumes_then_its_rules_match_exactly_those_events(service: Service) -> None:
     consumed = {event for event, route in ROUTES.items() if service in route.consumers}
     if service is Service.SCORER:
         consumed.remove(SweepPaused)  # goes to the sweep itself, held by a test of its own
-    producers = {producer.source for event in consumed for producer in ROUTES[event].producers}
+    rules = CONSUMERS[service]
+    patterns = {rule: RULES[rule]["Properties"]["EventPattern"] for rule in rules}
+    types = [event for pattern in patterns.values() for event in pattern["detail-type"]]
 
-    assert sorted(pattern["detail-type"]) == sorted(event.type_name() for event in consumed)
-    assert sorted(pattern["source"]) == sorted(producers)
-    assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == [queue]
-    assert service_of(consumer_of(queue)) is service
+    assert sorted(types) == sorted(event.type_name() for event in consumed)
+    for rule, queue in rules.items():
+        events = {event for event in consumed if event.type_name() in patterns[rule]["detail-type"]}
+        producers = {producer.source for event in events for producer in ROUTES[event].producers}
+        assert sorted(patterns[rule]["source"]) == sorted(producers)
+        assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == [queue]
+        assert service_of(consumer_of(queue)) is service
 
 
-def test_given_our_bus_when_its_rules_are_listed_then_there_is_one_for_each_consumer_and_no_other() -> None:
+def test_given_the_remediators_events_when_they_come_then_each_goes_to_the_function_with_that_duty() -> None:
+    for rule, event in REMEDIATOR_RULES.items():
+        assert RULES[rule]["Properties"]["EventPattern"]["detail-type"] == [event.type_name()]
+    assert consumer_of("RemediationQueue") == "RemediateFunction"
+    assert consumer_of("RestoreQueue") == "RestoreFunction"
+
+
+def test_given_our_bus_when_its_rules_are_listed_then_there_are_those_of_the_consumers_and_no_other() -> None:
     on_our_bus = {name for name, rule in RULES.items() if "EventBusName" in rule["Properties"]}
-    assert on_our_bus == {rule for rule, _ in CONSUMERS.values()} | {"SweepPausedRule"}
+    assert on_our_bus == {rule for rules in CONSUMERS.values() for rule in rules} | {"SweepPausedRule"}
     assert all(RULES[rule]["Properties"]["EventBusName"] == {"Ref": "EventBus"} for rule in on_our_bus)
 
 
@@ -176,12 +202,22 @@ def test_given_a_sweep_that_paused_when_it_says_so_then_the_sweep_goes_on_and_no
     pattern = RULES["SweepPausedRule"]["Properties"]["EventPattern"]
     assert ROUTES[SweepPaused].producers == {Service.SCORER}
     assert (pattern["source"], pattern["detail-type"]) == (["leastwise.scorer"], ["SweepPaused"])
+
+
+@pytest.mark.parametrize("function", SCHEDULED)
+def test_given_a_scheduled_function_when_it_is_due_then_only_its_rules_may_start_it_and_failures_are_kept(
+    function: str,
+) -> None:
     permissions = resources_of(TEMPLATE, "AWS::Lambda::Permission")
-    for rule in ("SweepPausedRule", "SweepRule"):
-        assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == ["SweepFunction"]
+    for rule in SCHEDULED[function]:
+        assert [referred(target["Arn"]) for target in RULES[rule]["Properties"]["Targets"]] == [function]
         permission = permissions[f"{rule}Permission"]["Properties"]
-        assert permission["FunctionName"] == {"Ref": "SweepFunction"}
+        assert permission["FunctionName"] == {"Ref": function}
         assert (permission["Principal"], permission["SourceArn"]) == ("events.amazonaws.com", attribute(rule))
+    dead_letters = f"{function.removesuffix('Function')}DeadLetterQueue"
+    kept = FUNCTIONS[function]["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    assert kept == {"Type": "SQS", "Destination": attribute(dead_letters)}
+    assert {"sqs:SendMessage"} <= allowed_actions(function)
 
 
 def test_given_an_inventory_when_it_is_read_then_by_the_sweep_and_by_the_one_call_that_its_source_needs() -> None:
@@ -233,9 +269,19 @@ def test_given_a_rule_when_it_matches_then_source_and_account_are_pinned_and_und
 def test_given_rule_states_when_cloudtrail_delivers_then_reads_reach_the_ledger_and_no_rule_is_off() -> None:
     states = {name: rule["Properties"]["State"] for name, rule in RULES.items()}
     with_reads = {name for name, state in states.items() if state == ALL_EVENTS}
-    assert with_reads == {"ManagementEventsRule", "IamChangesRule"}
+    assert with_reads == {"ManagementEventsRule", "IamChangesRule", "RefusedCallsRule"}
     assert {state for name, state in states.items() if name not in with_reads} == {"ENABLED"}
     assert all("EventBusName" not in RULES[name]["Properties"] for name in with_reads)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("form", ["{}", "Client.{}", "{}Exception", "{}Error", "Client.{}Fault"])
+def test_given_a_refused_call_when_it_is_logged_then_the_watch_hears_of_it(code: str, form: str) -> None:
+    (prefixes,) = RULES["RefusedCallsRule"]["Properties"]["EventPattern"]["detail"].values()
+    ours = [prefix["prefix"]["equals-ignore-case"].lower() for prefix in prefixes]
+    assert outcome_of(form.format(code), "s3.amazonaws.com") is Outcome.DENIED
+    assert form.format(code).lower().startswith(tuple(ours))
+    assert not "ThrottlingException".lower().startswith(tuple(ours))
 
 
 def test_given_failed_iam_calls_when_they_are_logged_then_they_are_no_change() -> None:
@@ -328,13 +374,17 @@ def test_given_a_policy_when_it_allows_then_actions_are_named_and_stars_are_unav
     for statement in statements_of(document):
         assert "NotAction" not in statement
         assert not [action for action in as_list(statement["Action"]) if "*" in action], owner
-        if statement["Effect"] == "Allow" and statement["Resource"] == "*":
+        if statement["Effect"] == "Allow" and statement["Resource"] == "*" and owner != CAP:
             assert set(as_list(statement["Action"])) <= {
                 "cloudtrail:DescribeTrails",
                 "config:PutEvaluations",
                 "config:SelectResourceConfig",
+                "access-analyzer:CheckNoNewAccess",
+                "access-analyzer:ValidatePolicy",
                 "iam:GetAccountAuthorizationDetails",
+                "iam:GetAccountSummary",
                 "iam:GetServiceLastAccessedDetails",
+                "iam:ListPolicies",
                 "xray:PutTelemetryRecords",
                 "xray:PutTraceSegments",
             }, "these know no narrower resource; others do"
@@ -348,7 +398,9 @@ def test_given_the_roles_when_they_are_listed_then_each_function_has_its_own_und
     assert all(role["Properties"]["Path"] == "/leastwise/" for role in roles.values())
     assert "arn:aws:iam::aws:policy" not in json.dumps(RESOURCES)
     assert not re.search(r"(Administrator|ReadOnly|FullAccess|PowerUser)", json.dumps(RESOURCES))
-    attached = [arn for role in roles.values() for arn in role["Properties"].get("ManagedPolicyArns", [])]
+    attached = [
+        arn for role in roles.values() for arn in unconditional(role["Properties"].get("ManagedPolicyArns", []))
+    ]
     assert {RESOURCES[referred(arn)]["Type"] for arn in attached} == {"AWS::IAM::ManagedPolicy"}
 
 
@@ -357,68 +409,35 @@ def test_given_our_managed_policies_when_the_remediator_deletes_under_its_path_t
         assert not {"Path", "ManagedPolicyName"} & set(policy["Properties"])
 
 
-def test_given_iam_when_functions_may_write_to_it_then_only_the_remediator() -> None:
+def test_given_iam_when_functions_may_write_to_it_then_only_the_remediators_under_its_cap() -> None:
+    """What exactly they may do, tests/unit/test_blast_radius.py tells."""
     writers = {
         name for name in FUNCTIONS if any(re.match(r"iam:(?!Get|List|Generate)", a) for a in allowed_actions(name))
     }
-    assert writers == {"RemediateFunction", "RemediationRequestFunction"}
-
-
-@pytest.mark.parametrize("function", ["RemediateFunction", "RemediationRequestFunction"])
-def test_given_the_remediator_when_it_writes_to_iam_then_only_boundaries_and_policies_of_its_own(function: str) -> None:
-    own = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/leastwise/*"}
-    writes = {}
-    for statement in function_statements(function):
-        for action in as_list(statement["Action"]) if statement["Effect"] == "Allow" else []:
-            if re.match(r"iam:(?!Get|List|Generate)", action):
-                assert action not in writes, "one statement decides on each write"
-                writes[action] = statement
-    assert set(writes) == BOUNDARY_ACTIONS | {"iam:CreatePolicy", "iam:DeletePolicy", "iam:TagPolicy"}
-    for action in BOUNDARY_ACTIONS:
-        assert writes[action]["Condition"] == {"ArnLike": {"iam:PermissionsBoundary": own}}
-    for action in ("iam:CreatePolicy", "iam:TagPolicy", "iam:DeletePolicy"):
-        assert writes[action]["Resource"] == own
-    assert writes["iam:CreatePolicy"]["Condition"]["Null"] == {"aws:RequestTag/leastwise:plan": "false"}
-
-
-@pytest.mark.parametrize("function", ["RemediateFunction", "RemediationRequestFunction"])
-def test_given_the_remediator_when_it_is_refused_then_escalation_protected_exempt_and_foreign_are(
-    function: str,
-) -> None:
-    denies = {s["Sid"]: s for s in function_statements(function) if s["Effect"] == "Deny"}
-    assert denies["NeverEscalate"]["Resource"] == "*"
-    assert set(denies["NeverEscalate"]["Action"]) >= NEVER
-    assert "Condition" not in denies["NeverEscalate"]
-
-    protected = denies["NeverProtectedIdentities"]
-    assert set(protected["Action"]) == BOUNDARY_ACTIONS
-    assert "Condition" not in protected
-    assert {arn["Fn::Sub"].rpartition(":")[2] for arn in protected["Resource"]} == {
-        "role/aws-reserved/*",
-        "role/aws-service-role/*",
-        "role/breakglass/*",
-        "role/leastwise/*",
-        "user/breakglass/*",
+    assert writers == CHANGING | {"ReconcileFunction"}
+    capped = {
+        name
+        for name, function in FUNCTIONS.items()
+        if "PermissionsBoundary" in RESOURCES[referred(function["Properties"]["Role"])]["Properties"]
     }
-    exempt = denies["NeverExemptIdentities"]
-    assert set(exempt["Action"]) == BOUNDARY_ACTIONS
-    key = "iam:ResourceTag/leastwise:exempt"
-    assert exempt["Condition"] == {"Null": {key: "false"}, "StringNotEqualsIgnoreCase": {key: "false"}}
-
-    assert set(denies["NeverBoundariesOfOthers"]["Action"]) == BOUNDARY_ACTIONS
-    assert set(denies["NeverBoundariesOfOthers"]["Condition"]) == {"ArnNotLike"}
-    assert {"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"} <= set(denies["NeverPoliciesOfOthers"]["Action"])
-    assert denies["NeverPoliciesOfOthers"]["NotResource"]["Fn::Sub"].endswith(":policy/leastwise/*")
+    assert capped == {name for name in FUNCTIONS if service_of(name) is Service.REMEDIATOR}
+    granted = [name for name, role in resources_of(TEMPLATE, "AWS::IAM::Role").items() if CAP in managed_of(role)]
+    assert granted == [], "it is a boundary, not a grant"
 
 
-def test_given_the_longest_stack_when_the_remediation_policy_is_rendered_then_iam_accepts_its_size() -> None:
-    document = RESOURCES["RemediationPolicy"]["Properties"]["PolicyDocument"]
-    rendered = re.sub(r'\{"Fn::(Sub|GetAtt)":', "", json.dumps(document, separators=(",", ":")))
-    longest_arn = {"${AWS::Partition}": "aws-us-gov", "${AWS::AccountId}": "1" * 12, "${AWS::Region}": "us-gov-west-1"}
-    for variable, value in longest_arn.items():
-        rendered = rendered.replace(variable, value)
-    references = json.dumps(document).count("Fn::GetAtt")
-    assert len(rendered) + references * 160 <= 6_144
+def managed_of(role: Resource) -> set[str]:
+    return {referred(arn) for arn in unconditional(role["Properties"].get("ManagedPolicyArns", []))}
+
+
+def test_given_what_was_taken_when_it_is_given_back_then_by_the_two_functions_that_take_nothing() -> None:
+    may_restore = {name for name in FUNCTIONS if environment_of(TEMPLATE, name).get("LEASTWISE_MAY_RESTORE") == "true"}
+    assert may_restore == {"RestoreFunction", "RestoreRequestFunction"}
+    duties = {name: managed_of(RESOURCES[referred(FUNCTIONS[name]["Properties"]["Role"])]) for name in CHANGING}
+    for name, policies in duties.items():
+        gives = {"GiveBackPolicy", "PutBackPolicy"} <= policies
+        takes = {"TakeAwayPolicy", "ReplacePolicy"} <= policies
+        assert (gives, takes) == (name in may_restore, name not in may_restore)
+    assert {RESOURCES[name]["Condition"] for name in ("ReplacePolicy", "PutBackPolicy")} == {"StrategyReplaces"}
 
 
 def test_given_the_log_files_when_functions_read_buckets_then_one_does_and_only_log_files_of_the_trail() -> None:
@@ -449,19 +468,55 @@ def test_given_the_tables_when_functions_hold_them_then_nobody_may_delete_or_upd
         assert written <= {f"dynamodb:{call}" for call in ("BatchGetItem", "GetItem", "PutItem", "Query")}
 
 
-def test_given_the_ssm_document_when_it_runs_then_its_role_can_only_ask_the_remediator() -> None:
-    statements = role_statements("AutomationRole")
-    assert [(s["Action"], s["Resource"]) for s in statements] == [
-        ("lambda:InvokeFunction", attribute("RemediationRequestFunction"))
+def test_given_the_ssm_document_when_it_runs_then_its_role_can_only_ask_the_remediator_and_the_approvers() -> None:
+    allowed = [(s["Action"], s["Resource"]) for s in role_statements("AutomationRole")]
+    mode = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ModeParameter}"
+    assert allowed == [
+        ("lambda:InvokeFunction", attribute("RemediationRequestFunction")),
+        ("ssm:GetParameter", {"Fn::Sub": mode}),
+        ("sns:Publish", {"Ref": "ApprovalTopic"}),
     ]
+    own = RESOURCES["AutomationRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert [statement.get("Fn::If", [""])[0] for statement in own] == ["", "DocumentAsks", "DocumentAsks"]
     trust = RESOURCES["AutomationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert [s["Principal"] for s in trust] == [{"Service": "ssm.amazonaws.com"}]
     assert trust[0]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    content = RESOURCES["RemediationDocument"]["Properties"]["Content"]
-    step = content["mainSteps"][0]
+
+
+def document_steps() -> tuple[list[Resource], list[Resource]]:
+    """Steps of the SSM document with approvers, and without."""
+    condition, asking, plain = RESOURCES["RemediationDocument"]["Properties"]["Content"]["mainSteps"]["Fn::If"]
+    assert condition == "DocumentAsks"
+    return asking, plain
+
+
+def test_given_no_approvers_when_the_document_runs_then_its_one_step_remediates() -> None:
+    asking, (step,) = document_steps()
     assert step["onFailure"] == "Abort"
     assert step["timeoutSeconds"] <= 300, "the most that this action allows"
-    assert step["inputs"]["InputPayload"]["resource_id"] == "{{ ResourceId }}"
+    assert step["inputs"]["InputPayload"] == {
+        "action": "remediate",
+        "resource_id": "{{ ResourceId }}",
+        "trigger": "ssm",
+    }
+    assert asking[-1] == step
+
+
+def test_given_approvers_when_the_mode_is_approve_then_nothing_is_remediated_before_they_said_yes() -> None:
+    steps = {step["name"]: step for step in document_steps()[0]}
+    assert list(steps) == ["ReadMode", "Choose", "Propose", "Approve", "Remediate"]
+    assert not any({"nextStep", "isEnd"} & set(steps[name]) for name in ("Propose", "Approve")), "no way round"
+    choice = steps["Choose"]["inputs"]
+    assert choice["Choices"] == [{"NextStep": "Propose", "Variable": "{{ ReadMode.Mode }}", "StringEquals": "approve"}]
+    assert choice["Default"] == "Remediate"
+    assert steps["ReadMode"]["inputs"]["Name"] == {"Ref": "ModeParameter"}
+    assert steps["Propose"]["inputs"]["InputPayload"]["action"] == "propose"
+    approval = steps["Approve"]
+    assert approval["onFailure"] == "Abort"
+    assert approval["inputs"]["Approvers"] == {"Fn::Split": [",", {"Ref": "RemediationApprovers"}]}
+    assert "{{ ResourceId }}" in approval["inputs"]["Message"]
+    topic = RESOURCES["ApprovalTopic"]["Properties"]["TopicName"]["Fn::Sub"]
+    assert topic.startswith("Automation"), "Systems Manager asks through no other topic"
 
 
 def test_given_services_that_invoke_when_they_are_permitted_then_each_is_pinned_to_us() -> None:
@@ -524,6 +579,14 @@ def test_given_the_retention_when_the_window_is_as_long_as_allowed_then_nothing_
     assert expiring == {"UsageTable", "ScoresTable"}, "the audit trail and the journal are for good"
 
 
+def test_given_the_journal_when_plans_are_looked_for_then_its_index_finds_them_by_status_and_time() -> None:
+    name, *keys = BY_STATUS
+    (index,) = TABLES["JournalTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], [key["AttributeName"] for key in index["KeySchema"]]) == (name, keys)
+    readers = {one for one in FUNCTIONS if f"/index/{name}" in json.dumps(function_statements(one))}
+    assert readers == {one for one in FUNCTIONS if service_of(one) is Service.REMEDIATOR}
+
+
 @pytest.mark.parametrize("condition", OPTIONAL)
 def test_given_an_optional_part_when_it_is_off_then_nothing_refers_to_it(condition: str) -> None:
     conditional = {name for name, body in RESOURCES.items() if body.get("Condition") == condition}
@@ -550,6 +613,7 @@ def test_given_no_aws_config_when_the_stack_is_deployed_then_nothing_of_it_exist
 def references_without_condition(condition: str) -> set[str]:
     """Logical ids referred to where a condition doesn't hold."""
     found: set[str] = set()
+    holding = {condition, *(name for name, parts in COMBINED.items() if condition in parts)}
 
     def visit(value: Any) -> None:
         if isinstance(value, list):
@@ -558,7 +622,7 @@ def references_without_condition(condition: str) -> set[str]:
         elif isinstance(value, dict):
             if value.get("Fn::If", [None])[0] == condition:
                 visit(value["Fn::If"][2])
-            elif value.get("Condition") == condition:
+            elif value.get("Condition") in list(holding):
                 return
             elif "Ref" in value:
                 found.add(value["Ref"])
@@ -641,3 +705,12 @@ def test_given_a_failure_when_it_stays_then_an_alarm_tells_the_team_what_to_do(w
     assert alarms[0]["AlarmActions"] == [{"Ref": "TopicArn"}]
     assert (alarms[0]["Threshold"], alarms[0]["ComparisonOperator"]) == (0, "GreaterThanThreshold")
     assert len(alarms[0]["AlarmDescription"]) > 80
+
+
+def test_given_the_alarms_on_our_own_metrics_when_they_watch_then_something_in_that_service_counts_them() -> None:
+    alarms = [alarm["Properties"] for alarm in resources_of(MONITORING, "AWS::CloudWatch::Alarm").values()]
+    ours = {(a["Dimensions"][0]["Value"], a["MetricName"]) for a in alarms if a["Namespace"] == "leastwise"}
+    assert len(ours) >= 4
+    for service, metric in ours:
+        sources = (ROOT / "services" / service).rglob("*.py")
+        assert any(f'"{metric}"' in path.read_text(encoding="utf-8") for path in sources), metric

@@ -17,7 +17,7 @@ from infra.local.demonstration.findings import Findings, IdentityFinding
 from infra.local.demonstration.records import replay, replayed
 from infra.local.demonstration.report import write_report
 from infra.local.demonstration.summary import print_summary
-from infra.local.demonstration.system import System
+from infra.local.demonstration.system import System, is_refused
 from infra.local.deploy import deploy
 from infra.local.local_aws import LocalAws
 from services.auditor.chain import verify_chain
@@ -36,9 +36,16 @@ PARAMETERS = {
     "ReevaluationDelaySeconds": "1",
     "ReadBackDwellSeconds": "0",
     "UsageBatchingWindowSeconds": "1",
+    # In an account of its own: grants are a minute old, and nobody waits three days.
+    "GracePeriodDays": "0",
+    "NoticePeriodHours": "0",
+    "MaxChangedPercent": "100",
+    "OnRegret": "restore",
+    "RefusalDelaySeconds": "3",
 }
 THRESHOLD = 60
 BY_SSM, BY_QUEUE, ROLLED_BACK = "db-admin", "lena", "sam"
+MISSED = "ec2:DescribeInstances"
 UNTOUCHED = ("break-glass", "legacy-batch")
 OURS = ":policy/leastwise/"
 
@@ -105,6 +112,7 @@ class Demonstration:
             self.remediate_by_queue,
             self.remediate_the_rest,
             self.roll_back,
+            self.watch,
             self.verify_audit,
         )
 
@@ -227,12 +235,27 @@ class Demonstration:
         if not self.checks.hold("it has a plan to take back", record and self.system.boundary_of(ref)) or not record:
             return
         payload = {"action": "rollback", "plan_id": record.plan.plan_id, "trigger": "demonstration"}
-        outcome = self.system.invoke("RemediationRequestFunctionName", payload)["outcome"]
+        outcome = self.system.invoke("RestoreRequestFunctionName", payload)["outcome"]
         self.checks.hold("the rollback succeeded", outcome == "ROLLED_BACK", outcome)
         self.checks.hold("its permissions are exactly as before", self._is_as_before(ROLLED_BACK))
         self.system.sweep()
         self.system.settle()
         self.checks.hold("it is left alone from now on", self.system.boundary_of(ref) is None)
+
+    def watch(self) -> None:
+        """A right-sized user misses something: it is noticed, told, and given back, and nothing else is."""
+        self._step(f"Watching: user {BY_QUEUE} is refused what was taken from her, and gets it back")
+        ref = self.refs[BY_QUEUE]
+        before = self._record(ref)
+        calls = self.system.client_of(ref, "ec2")
+        missed = before is not None and MISSED in before.plan.removes
+        self.checks.hold(f"{MISSED} was taken, and is refused", missed and is_refused(calls.describe_instances))
+        self.checks.hold_soon("it is given back by itself", lambda: MISSED in self._restores(ref), seconds=60)
+        self.system.settle()
+        after = self._record(ref)
+        self.checks.hold("the same call passes now", not is_refused(calls.describe_instances))
+        given = set(before.plan.removes) - set(after.plan.removes) if before and after else set()
+        self.checks.hold("nothing else came back", given == {MISSED}, ", ".join(sorted(given)))
 
     def verify_audit(self) -> None:
         """Recompute every chain, find each kind of entry, and read the security team's inbox."""
@@ -248,7 +271,11 @@ class Demonstration:
         notices = self.system.notices()
         told = Counter(notice.arn for notice in notices if notice.type == "PolicyApplied")
         changed = Counter(self.refs[name].arn for name in {*self._due(), BY_QUEUE} - set(UNTOUCHED))
+        changed[self.refs[BY_QUEUE].arn] += 1  # what was given back
         self.checks.hold("the security team was told once of each change", told == changed, f"{len(notices)} messages")
+        watched = [notice.type for notice in notices if notice.arn == self.refs[BY_QUEUE].arn]
+        once = (watched.count("AccessRegretted"), watched.count("AccessRestored")) == (1, 1)
+        self.checks.hold("and once of the refusal, and that it is over", once)
         shown = [one for one in notices if one.type == "PolicyApplied" and one.arn == self.refs[BY_SSM].arn]
         for notice in shown[:1]:
             self.console.print(Panel(Text(notice.text), title=Text(notice.subject), width=110, title_align="left"))
@@ -292,6 +319,11 @@ class Demonstration:
     def _record(self, ref: IdentityRef) -> PlanRecord | None:
         current = self.system.journal.current(ref)
         return self.system.journal.get(current.plan_id) if current else None
+
+    def _restores(self, ref: IdentityRef) -> tuple[str, ...]:
+        """What the plan in force gave back of an earlier one."""
+        record = self._record(ref)
+        return record.plan.restores if record and record.status is PlanStatus.APPLIED else ()
 
     def _check_right_sized(self, name: str) -> None:
         """Boundary set and verified, policies untouched, journal complete."""

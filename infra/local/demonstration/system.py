@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from infra.local.local_aws import LocalAws, LocalAwsError
 from shared.aws.audit_table import AuditTable
 from shared.aws.dynamodb import Table
@@ -16,7 +18,9 @@ from shared.aws.usage_ledger import UsageLedger
 from shared.model.identity import IdentityDetail, IdentityRef
 
 QUIET_SECONDS = 1.0
-QUEUES = ("UsageQueue", "ScoreQueue", "EvaluatorQueue", "RemediationQueue", "AuditQueue")
+REFUSALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+QUEUES = ("UsageQueue", "ScoreQueue", "EvaluatorQueue", "RemediationQueue", "RestoreQueue", "AuditQueue")
+FAILURES = (*QUEUES, "SweepQueue", "ReconcileQueue", "RuleQueue")
 
 
 class Notice(NamedTuple):
@@ -52,6 +56,11 @@ class System:
         boundary = self.detail(ref).boundary
         return boundary.source.arn if boundary else None
 
+    def client_of(self, user: IdentityRef, service: str) -> Any:
+        """A client with a new access key of a user: what it may do is decided by the user's own permissions."""
+        key = self.local.client("iam").create_access_key(UserName=user.name)["AccessKey"]
+        return self.local.client(service, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+
     def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Invoke a function of the stack; LocalAwsError with its own words when it fails."""
         answer = self.local.client("lambda").invoke(
@@ -65,6 +74,10 @@ class System:
     def sweep(self) -> dict[str, Any]:
         """Score the whole account, as the schedule does."""
         return self.invoke("SweepFunctionName", {"trigger": "demonstration"})
+
+    def reconcile(self) -> dict[str, Any]:
+        """Look for what was left undone, as the schedule does."""
+        return self.invoke("ReconcileFunctionName", {})
 
     def set_mode(self, mode: str) -> None:
         """Set the mode, as an operator does."""
@@ -107,7 +120,7 @@ class System:
 
     def dead_letters(self) -> int:
         """Messages in all dead-letter queues."""
-        return self._waiting([name.replace("Queue", "DeadLetterQueue") for name in QUEUES])
+        return self._waiting([name.replace("Queue", "DeadLetterQueue") for name in FAILURES])
 
     def notices(self) -> list[Notice]:
         """Notifications that arrived since the last call."""
@@ -151,6 +164,15 @@ class System:
 
     def _table(self, output: str) -> Table:
         return Table(self.local.client("dynamodb"), self.outputs[output])
+
+
+def is_refused(call: Callable[[], object]) -> bool:
+    """Whether AWS refuses a call for lack of permissions."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"] in REFUSALS
+    return False
 
 
 def _steady(condition: Callable[[], bool], seconds: float) -> bool:

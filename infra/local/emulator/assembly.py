@@ -50,7 +50,7 @@ def assemble(managed_policies: Path | None) -> None:
     config_queries.install()
     iam_writes.install()
     iam_calls.install(before=[recorder.note_before], after=[trail.record, recorder.note_after])
-    permission_checks.install()
+    permission_checks.install(refused=trail.record_refusal)
     lambda_functions.install()
     nested_stack_updates.install()
     sam_macro.install()

@@ -1,4 +1,4 @@
-"""CloudTrail for IAM: every IAM call becomes an event on the default bus, with the identity that made it."""
+"""CloudTrail: IAM calls, and refused calls, become events on the default bus, with the identity that made them."""
 
 import functools
 import re
@@ -15,11 +15,14 @@ from infra.local.emulator.gateway import HOME_REGION, Response
 from infra.local.emulator.iam_calls import IamCall
 from infra.local.emulator.iam_xml import error_code
 
-READ_PREFIXES = ("Get", "List", "Generate", "Simulate")
+READ_PREFIXES = ("Describe", "Get", "List", "Generate", "Simulate")
+# Services whose refused calls are recorded, as CloudTrail writes their error code: those whose calls all are
+# management events.
+REFUSAL_CODES = {"ec2": "Client.UnauthorizedOperation", "iam": "AccessDenied"}
 
 
 def is_read_only(action: str) -> bool:
-    """Whether CloudTrail marks an IAM action as read-only."""
+    """Whether CloudTrail marks an action of IAM or EC2 as read-only."""
     return action.startswith(READ_PREFIXES)
 
 
@@ -37,30 +40,46 @@ class CloudTrail:
         """
         if not call.action:
             return
-        account_id = get_account_id()
-        detail = {
-            "eventVersion": "1.10",
-            "userIdentity": user_identity(call.headers, call.query, account_id),
-            "eventTime": utc_now_text(),
-            "eventSource": "iam.amazonaws.com",
-            "eventName": call.action,
-            "awsRegion": HOME_REGION,
-            "sourceIPAddress": "127.0.0.1",
-            "userAgent": call.headers.get("user-agent", ""),
-            "requestParameters": request_parameters(call.params) or None,
-            "responseElements": None,
-            "requestID": new_uuid(),
-            "eventID": new_uuid(),
-            "readOnly": is_read_only(call.action),
-            "eventType": "AwsApiCall",
-            "managementEvent": True,
-            "recipientAccountId": account_id,
-            "eventCategory": "Management",
-        }
+        detail = _record("iam", call.action, call.headers, call.query)
+        detail["requestParameters"] = request_parameters(call.params) or None
         code = error_code(response)
         if code:
             detail |= {"errorCode": _exception_names().get(code, code), "errorMessage": _error_message(response)}
         self._bus.publish_in(HOME_REGION, "aws.iam", CLOUDTRAIL_CALL, detail)
+
+    def record_refusal(self, service: str, action: str, principal_arn: str, headers: Mapping[str, str]) -> None:
+        """Publish the event of a call that the caller's policies refused, for the services in `REFUSAL_CODES`."""
+        if service not in REFUSAL_CODES:
+            return
+        reason = f"because no identity-based policy allows the {action} action"
+        detail = _record(service, action.partition(":")[2], dict(headers), {}) | {
+            "errorCode": REFUSAL_CODES[service],
+            "errorMessage": f"User: {principal_arn} is not authorized to perform: {action} {reason}",
+        }
+        self._bus.publish_in(HOME_REGION, f"aws.{service}", CLOUDTRAIL_CALL, detail)
+
+
+def _record(service: str, name: str, headers: dict[str, str], query: dict[str, list[str]]) -> dict[str, Any]:
+    account_id = get_account_id()
+    return {
+        "eventVersion": "1.10",
+        "userIdentity": user_identity(headers, query, account_id),
+        "eventTime": utc_now_text(),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": HOME_REGION,
+        "sourceIPAddress": "127.0.0.1",
+        "userAgent": headers.get("user-agent", ""),
+        "requestParameters": None,
+        "responseElements": None,
+        "requestID": new_uuid(),
+        "eventID": new_uuid(),
+        "readOnly": is_read_only(name),
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account_id,
+        "eventCategory": "Management",
+    }
 
 
 def request_parameters(params: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from infra.local.emulator.ssm_automation import SsmAutomation
 Configuration = dict[str, Any]
 
 DEFAULT_ATTEMPTS, DEFAULT_RETRY_SECONDS = 5, 60
-_STATES = {"InProgress": "IN_PROGRESS", "Success": "SUCCEEDED", "Failed": "FAILED"}
+_STATES = {"InProgress": "IN_PROGRESS", "Waiting": "IN_PROGRESS", "Success": "SUCCEEDED", "Failed": "FAILED"}
 
 logger = logging.getLogger("leastwise.local.config")
 
@@ -110,7 +110,8 @@ class ConfigRemediation:
         if attempt:
             window = configuration.get("RetryAttemptSeconds", DEFAULT_RETRY_SECONDS)
             recent = epoch_now() - attempt.first_at <= window
-            running = self._automation.get(attempt.execution_id)["AutomationExecutionStatus"] == "InProgress"
+            status = self._automation.get(attempt.execution_id)["AutomationExecutionStatus"]
+            running = _STATES[status] == "IN_PROGRESS"
             if running or (recent and attempt.count >= configuration["MaximumAutomaticAttempts"]):
                 return
         try:

@@ -1,7 +1,7 @@
 """What ministack leaves out of a request when it checks permissions, and the template's policies rely on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,10 +10,15 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.services import config, iam
 
 Context = dict[str, Any]
+Refused = Callable[[str, str, str, Mapping[str, str]], None]
+
+GROUP_MEMBERSHIP = ("AddUserToGroup", "RemoveUserFromGroup")
 
 
-def install() -> None:
+def install(refused: Refused) -> None:
     """Wrap the functions that every checked request passes through: its condition keys, its resource, its origin.
+
+    `refused` is told of each refusal: service, action, the caller's ARN and the request's headers.
 
     The loopback connection has no TLS and needs none; policies see it as `aws:SecureTransport`, so that the TLS-only
     statements of the template take effect without refusing everything.
@@ -40,6 +45,13 @@ def install() -> None:
     def pin_request_origin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 ministack's own signature
         iam_evaluator.pin_request_origin(source_ip, secure_transport=True)
 
+    def answer_refusal(service: str, action: str, principal_arn: str, request_id: str, **more: Any) -> Any:
+        if not more.get("error_code"):  # with one, the credentials were refused, not the call
+            refused(service, action, principal_arn, more.get("headers") or {})
+        return access_denied_response(service, action, principal_arn, request_id, **more)
+
+    access_denied_response = iam_actions.access_denied_response
+    iam_actions.access_denied_response = answer_refusal
     app.pin_request_origin = pin_request_origin
     iam_actions.request_tag_context = request_context
     iam_actions.extract_resource_arn = request_resource_arn
@@ -93,7 +105,12 @@ def config_rule_arn(body: bytes) -> str | None:
 
 
 def _target(params: Mapping[str, str]) -> dict[str, Any]:
-    """The stored user, role, group or policy that a call is about: a policy only where no identity is named."""
+    """The stored user, role, group or policy that a call is about: a policy only where no identity is named.
+
+    Who joins or leaves a group is decided by the group.
+    """
+    if params.get("Action") in GROUP_MEMBERSHIP:
+        return dict(iam._groups.get(params.get("GroupName", "")) or {})
     stores = {"UserName": iam._users, "RoleName": iam._roles, "GroupName": iam._groups, "PolicyArn": iam._policies}
     for name, store in stores.items():
         if name in params:

@@ -19,14 +19,19 @@ ClientFactory = Callable[[str], Any]
 Outputs = dict[str, Any]
 
 
-def run_action(action: str, inputs: dict[str, Any], role_arn: str | None) -> Outputs:
-    """Carry out a step's action with the execution's role and return its outputs. Raises RunbookError."""
+def clients_of(role_arn: str | None) -> ClientFactory:
+    """Clients with the execution's role, or with the account's own credentials where it has none."""
 
     def client(service: str) -> Any:
         if role_arn:
             return local_clients.role_client(service, role_arn, "Automation")
         return local_clients.account_client(service)
 
+    return client
+
+
+def run_action(action: str, inputs: dict[str, Any], role_arn: str | None) -> Outputs:
+    """Carry out a step's action with the execution's role and return its outputs. Raises RunbookError."""
     actions: dict[str, Callable[[dict[str, Any], ClientFactory], Outputs]] = {
         "aws:invokeLambdaFunction": _invoke_function,
         "aws:executeAwsApi": _execute_api,
@@ -35,7 +40,7 @@ def run_action(action: str, inputs: dict[str, Any], role_arn: str | None) -> Out
     if action not in actions:
         raise RunbookError(f"the action {action} is not supported by the local AWS")
     try:
-        return actions[action](dict(inputs), client)
+        return actions[action](dict(inputs), clients_of(role_arn))
     except (ClientError, BotoCoreError) as error:
         raise RunbookError(str(error)) from error
 

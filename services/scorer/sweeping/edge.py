@@ -35,7 +35,7 @@ from shared.aws.score_table import ScoreTable
 from shared.aws.sweep_table import SweepTable
 from shared.errors import ConflictError, DependencyError, InputError, LeastwiseError
 from shared.events import Service
-from shared.model.identity import IdentityRef
+from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.sweep import SweepProgress
 from shared.observability import logger
 
@@ -108,6 +108,7 @@ class Sweep:
             out_of_time=lambda: self._progress.pages > 0 or self._remaining() < self._remaining_at_first / 2,
         )
         self._scorer = Scorer(self._settings, self._now, surroundings)
+        self._grants = {} if self._progress.listed else self._scorer.known_grants()
         try:
             done = self._score_pages()
         except MarkerRefusedError:
@@ -136,13 +137,17 @@ class Sweep:
     def _score_page(self, page: IdentityPage) -> None:
         """Score one page. Who can't be scored by the listing, or was looked at since it began, is looked at again."""
         for detail in page.details:
-            if self._try(detail.ref, partial(self._scorer.score, detail)) is Outcome.OVERTAKEN:
+            if self._try(detail.ref, partial(self._score_listed, detail)) is Outcome.OVERTAKEN:
                 self._look_again(detail.ref)
         for identity_id, error in page.unreadable.items():
             if identity_id in page.named:
                 self._look_again(page.named[identity_id])
             else:
                 self._progress = with_failure(self._progress, identity_id, str(error))
+
+    def _score_listed(self, detail: IdentityDetail) -> Outcome:
+        self._scorer.note_grants(detail, self._grants.get(detail.ref.identity_id))
+        return self._scorer.score(detail)
 
     def _look_again(self, ref: IdentityRef) -> None:
         self._try(ref, partial(self._look, ref))

@@ -1,0 +1,92 @@
+"""From verdict to plan: derive the JEP policy, prove it, or say why there is no plan. Pure and deterministic."""
+
+from datetime import datetime
+
+from services.remediator.deriving.drafts import check_boundary, draft
+from services.remediator.deriving.feed import check_evidence
+from services.remediator.deriving.fitting import Wanted
+from services.remediator.deriving.inputs import Evidence, Knowledge, Options
+from services.remediator.deriving.keep import ALWAYS_ALLOWED, KeepSet, keep_by_options, young_policies
+from services.remediator.deriving.planning import Change, plan_of, scoring_of
+from services.remediator.deriving.proofs import Granted, prove, uses_of
+from services.remediator.deriving.refusals import NoPlanError
+from shared.iam.actions import ActionSet, actions_of
+from shared.iam.grants import effective_grants
+from shared.model.identity import IdentityDetail
+from shared.model.plan import HYSTERESIS, Plan, Reason, ReasonCode
+from shared.model.score import RiskClass
+from shared.pci.risk import RiskTable
+from shared.pci.score import UNKNOWN, Scoring, Surroundings
+
+__all__ = ["NoPlanError", "derive_plan"]
+
+
+def derive_plan(
+    detail: IdentityDetail,
+    evidence: Evidence,
+    knowledge: Knowledge,
+    options: Options,
+    *,
+    now: datetime,
+    surroundings: Surroundings = UNKNOWN,
+    scoring: Scoring | None = None,
+) -> Plan | Reason:
+    """Plan how `detail` loses what it does not use, proven to grant nothing new and to keep every recorded use.
+
+    The same identity, policies and evidence give the same `plan_id`. `surroundings` are those that the scorer scores
+    by: they decide over the scores before and after, so whether a plan is worth it, and nothing else. Whoever plans for
+    many identities shares one `scoring`, which has its own surroundings. A Reason says why there is no plan; then
+    nothing may be changed. Raises PolicyDocumentError for a policy that cannot be read.
+    """
+    try:
+        return _derived(
+            detail, evidence, knowledge, options, scoring or scoring_of(knowledge, options, now, surroundings)
+        )
+    except NoPlanError as error:
+        return error.reason
+
+
+def _derived(
+    detail: IdentityDetail, evidence: Evidence, knowledge: Knowledge, options: Options, scoring: Scoring
+) -> Plan:
+    now, catalogue = scoring.now, knowledge.catalogue
+    check_boundary(detail, options.strategy)
+    notes = check_evidence(detail, evidence.usage, options, now=now)
+    named = frozenset(evidence.usage.entries) - catalogue.keys
+    held = effective_grants(detail, catalogue, others=named).actions
+    granted = frozenset(held.keys(catalogue))
+    kept = keep_by_options(granted, detail, evidence, options, catalogue, now=now)
+    _check_worth(granted, kept, options)
+    keep = actions_of(kept.keep, catalogue)
+    found = draft(
+        detail,
+        Wanted(held, keep, kept.observed, _feared(held - keep, knowledge.risk)),
+        options.strategy,
+        options.quotas,
+        catalogue,
+    )
+    proofs = prove(found, detail, options.strategy, uses_of(kept.used, evidence.usage), Granted(granted, catalogue))
+    young = young_policies(detail, evidence, options, now)
+    notes += tuple(f"{source} is kept whole: it is new" for source in sorted(str(one.source) for one in young))
+    change = Change(detail=detail, draft=found, granted=held, proofs=proofs, notes=notes)
+    plan = plan_of(change, evidence, knowledge, options, scoring)
+    if not plan.removes and not plan.narrows:
+        raise NoPlanError(ReasonCode.NOTHING_TO_REMOVE, "every granted permission is kept")
+    if plan.pci_after >= options.threshold - HYSTERESIS:  # else it would stay NON_COMPLIANT afterwards
+        message = f"PCI would still be {plan.pci_after:.0f}: what it keeps is enough for {options.threshold:.0f}"
+        raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
+    return plan
+
+
+def _feared(unused: ActionSet, risk: RiskTable) -> ActionSet:
+    """What nobody should keep only because a document would be too long without it."""
+    return risk.of_class(RiskClass.ESCALATION, unused) | risk.of_class(RiskClass.CREDENTIAL_EXPOSURE, unused)
+
+
+def _check_worth(granted: frozenset[str], kept: KeepSet, options: Options) -> None:
+    """Without a use nothing is known of what it needs; where everything is kept, there is nothing to do."""
+    if not (kept.used & granted) - ALWAYS_ALLOWED:
+        message = f"no use was recorded in {options.window_days} days; a person should decide whether to disable it"
+        raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
+    if granted <= kept.keep and not kept.observed:
+        raise NoPlanError(ReasonCode.NOTHING_TO_REMOVE, "every granted permission is kept")
