@@ -1,5 +1,6 @@
 """What every test may use: no network for units, dummy credentials, the stack on moto, a Lambda context, the log."""
 
+import functools
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 import pytest_socket
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
+from botocore.loaders import JSONFileLoader
 from moto import mock_aws
 
 from infra.build.template import ROOT, load_template
@@ -51,6 +53,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Know the warnings that are none."""
     # powertools' way to say that an invocation had nothing to count
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def models_read_once() -> Iterator[None]:
+    """AWS's API models are parsed once for all tests: each test makes new clients, and parsing took most of that."""
+    load_file = JSONFileLoader.load_file
+
+    @functools.cache
+    def load_once(path: str) -> Any:
+        return load_file(JSONFileLoader(), path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, file_path: load_once(file_path))
+        yield
 
 
 @pytest.fixture(autouse=True)

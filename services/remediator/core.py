@@ -25,6 +25,7 @@ from shared.protection import EXPIRY_GRACE, Exempted
 MAX_TOP = 5
 MAX_NAMED = 200  # characters of a name or reason that somebody wrote
 MAX_PARKED = 400  # characters
+UNRECORDED = Reason(code=ReasonCode.VERIFICATION_FAILED, message="no reason was recorded")
 UNWANTED = frozenset({ReasonCode.REJECTED, ReasonCode.FLAPPING})
 
 
@@ -133,18 +134,19 @@ def skipped_event(
     )
 
 
-def restoration_event(record: PlanRecord) -> RestorationDue:
-    """The event that hands a plan over to the one function that may give back."""
-    plan, reason = record.plan, record.reason
+def restoration_due(record: PlanRecord, reason: Reason, *, now: datetime) -> RestorationDue:
+    """The event that asks the one function that may give back to look at a plan, for this reason."""
+    plan = record.plan
     return RestorationDue.about(
         plan.identity,
         plan.plan_id,
         record.version,
-        occurred_at=record.updated_at,
+        reason.code,
+        occurred_at=now,
         plan_id=plan.plan_id,
         strategy=plan.strategy,
-        code=reason.code if reason else ReasonCode.VERIFICATION_FAILED,
-        message=reason.message if reason else "no reason was recorded",
+        code=reason.code,
+        message=reason.message,
     )
 
 
@@ -182,7 +184,7 @@ def outcome_event(record: PlanRecord) -> IdentityEvent:
             policy_arns=record.policy_arns,
             removed_top=plan.removes[:MAX_TOP],
         )
-    told = record.reason or Reason(code=ReasonCode.VERIFICATION_FAILED, message="no reason was recorded")
+    told = record.reason or UNRECORDED
     event: type[IdentityEvent] = RemediationFailed
     if record.status is PlanStatus.SKIPPED:
         event = RemediationSkipped

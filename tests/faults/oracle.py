@@ -40,7 +40,7 @@ def _allows(document: str, probes: tuple[Probe, ...]) -> tuple[frozenset[Probe],
 def _covers(statement: dict[str, Any], probe: Probe) -> bool:
     known = {"Sid", "Effect", "Action", "NotAction", "Resource", "Condition"}
     if set(statement) - known:
-        raise NotImplementedError(f"the oracle does not know {sorted(set(statement) - known)}")
+        raise ValueError(f"no shape has statements with {sorted(set(statement) - known)}: add a rule for it")
     if "Action" in statement:
         named = _matches(probe.action.lower(), (word.lower() for word in _words(statement["Action"])))
     else:
@@ -51,7 +51,7 @@ def _covers(statement: dict[str, Any], probe: Probe) -> bool:
 def _holds(statement: dict[str, Any], probe: Probe) -> bool:
     for name, keys in statement.get("Condition", {}).items():
         if set(keys) != {"aws:RequestedRegion"} or name not in {"StringEquals", "StringNotEquals"}:
-            raise NotImplementedError(f"the oracle does not know the condition {name} on {sorted(keys)}")
+            raise ValueError(f"no shape has the condition {name} on {sorted(keys)}: add a rule for it")
         if (probe.region in _words(keys["aws:RequestedRegion"])) is not (name == "StringEquals"):
             return False
     return True

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from services.remediator.reconciling.due import INTERRUPTED_AFTER, Due, due_of, expired, plan_due, restoration_due
+from services.remediator.core import restoration_due
+from services.remediator.reconciling.due import INTERRUPTED_AFTER, Due, due_of, expired, plan_due
 from services.remediator.reconciling.orphans import MIN_AGE, Belonging, belonging_of, may_be_idle
 from shared.model.plan import Mode, PlanRecord, PlanStatus, Reason, ReasonCode
 from tests.builders import ACCOUNT, NOW

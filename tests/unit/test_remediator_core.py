@@ -16,7 +16,7 @@ from services.remediator.core import (
     parking,
     parse_request,
     proposed_event,
-    restoration_event,
+    restoration_due,
     skipped_event,
 )
 from services.remediator.history import (
@@ -199,9 +199,10 @@ def test_a_proposal_is_told_once_whenever_it_is_derived_again_but_anew_where_som
 def test_what_is_handed_over_says_why() -> None:
     reason = Reason(code=ReasonCode.VERIFICATION_FAILED, message="it did not show")
     record = plan_record(PlanStatus.ROLLING_BACK, reason=reason)
-    told = restoration_event(record)
+    told = restoration_due(record, reason, now=record.updated_at)
     assert (told.plan_id, told.code, told.message) == (record.plan.plan_id, reason.code, reason.message)
-    again = restoration_event(record.model_copy(update={"version": record.version + 1}))
+    later = record.model_copy(update={"version": record.version + 1})
+    again = restoration_due(later, reason, now=record.updated_at)
     assert told.event_id != again.event_id
 
 

@@ -332,6 +332,13 @@ def test_a_plan_gives_the_scores_that_the_scorer_gives_among_the_same_principals
     assert "lambda:UpdateFunctionCode" in plan.keeps
 
 
+def test_a_scoring_of_another_time_is_no_scoring_for_a_plan() -> None:
+    known = knowledge()
+    earlier = Scoring(known.catalogue, known.risk, known.parameters, now=NOW - timedelta(hours=1), window_days=90)
+    with pytest.raises(ValueError, match="can't score as of"):
+        derive_plan(CODE_OF_FUNCTIONS, ELSEWHERE, known, OPTIONS, now=NOW, scoring=earlier)
+
+
 def test_a_plan_is_the_same_one_whatever_is_known_of_the_account() -> None:
     detail = holding(inline("iam:DeleteUser", "s3:ListAllMyBuckets"), inline("iam:CreateUser", resource=ANA.arn))
     users = tuple(f"arn:aws:iam::{ACCOUNT}:user/team/{name}" for name in ("ana", "ben", "eva"))

@@ -29,9 +29,7 @@ class TakingBack:
         self._undo = Undo.of(record.plan, record.snapshot, begun)
         self._gone: set[str] = set()  # policies and groups that IAM says don't exist any more
         self._made: set[str] = set()  # policies that were made again, so that they are bound to show
-        self._given: dict[
-            int, Call
-        ] = {}  # what IAM said that it gave back: never given again, it would be against others
+        self._given: dict[int, Call] = {}  # what IAM said that it gave back: again would be against others
         self._shown: set[int] = set()  # those of it that were seen, or long enough not seen for somebody's doing
         self._missing: set[int] = set()  # what the last look didn't see
         self._answered: set[int] = set()  # numbers of the calls whose outcome this run put on paper

@@ -35,9 +35,11 @@ def derive_plan(
 
     The same identity, policies and evidence give the same `plan_id`. `surroundings` are those that the scorer scores
     by: they decide over the scores before and after, so whether a plan is worth it, and nothing else. Whoever plans for
-    many identities shares one `scoring`, which has its own surroundings. A Reason says why there is no plan; then
-    nothing may be changed. Raises PolicyDocumentError for a policy that cannot be read.
+    many identities shares one `scoring` of that time, which has its own surroundings. A Reason says why there is no
+    plan; then nothing may be changed. Raises PolicyDocumentError for a policy that cannot be read.
     """
+    if scoring is not None and scoring.now != now:
+        raise ValueError(f"a scoring of {scoring.now.isoformat()} can't score as of {now.isoformat()}")
     try:
         return _derived(
             detail, evidence, knowledge, options, scoring or scoring_of(knowledge, options, now, surroundings)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.remediator.gating.notice import remembered_until
-from shared.events import PlanDue, RestorationDue
+from shared.events import PlanDue
 from shared.model.plan import Mode, PlanRecord, PlanStatus, Reason, ReasonCode
 
 INTERRUPTED_AFTER = timedelta(minutes=15)  # the longest that a function can be at work on a plan
@@ -59,20 +59,4 @@ def plan_due(record: PlanRecord, due: Due, *, now: datetime) -> PlanDue:
         plan_id=plan.plan_id,
         strategy=plan.strategy,
         why=why,
-    )
-
-
-def restoration_due(record: PlanRecord, reason: Reason, *, now: datetime) -> RestorationDue:
-    """Ask the one function that may give back to look at a plan, for this reason."""
-    plan = record.plan
-    return RestorationDue.about(
-        plan.identity,
-        plan.plan_id,
-        record.version,
-        reason.code,
-        occurred_at=now,
-        plan_id=plan.plan_id,
-        strategy=plan.strategy,
-        code=reason.code,
-        message=reason.message,
     )

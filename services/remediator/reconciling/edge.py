@@ -12,8 +12,9 @@ from typing import TypeVar
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.remediator.changing.steps import plan_of
+from services.remediator.core import UNRECORDED, restoration_due
 from services.remediator.history import reversion_of
-from services.remediator.reconciling.due import Due, due_of, expired, plan_due, restoration_due
+from services.remediator.reconciling.due import Due, due_of, expired, plan_due
 from services.remediator.reconciling.orphans import Belonging, OwnPolicy, belonging_of, may_be_idle
 from services.remediator.watching.lines import Line, watched_line
 from services.remediator.watching.reading.edge import read_regrets
@@ -112,8 +113,7 @@ class Reconciler:
         if due is Due.EXPIRE:
             self._end(expired(record, now=now))
         elif due is Due.TAKE_BACK:
-            reason = record.reason or Reason(code=ReasonCode.VERIFICATION_FAILED, message="no reason was recorded")
-            self._work.publish(restoration_due(record, reason, now=now))
+            self._work.publish(restoration_due(record, record.reason or UNRECORDED, now=now))
             self._counts["PlansInterrupted"] += 1
         else:
             self._work.publish(plan_due(record, due, now=now))

@@ -11,7 +11,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from services.remediator.changing.fingerprint import take_snapshot
 from services.remediator.changing.ports import Protection
 from services.remediator.changing.saga import Saga, StopError
-from services.remediator.core import counts_as_failed, outcome_event, parking_of, restoration_event, skipped_event
+from services.remediator.core import (
+    UNRECORDED,
+    counts_as_failed,
+    outcome_event,
+    parking_of,
+    restoration_due,
+    skipped_event,
+)
 from services.remediator.history import ENDED, History, history_of, stack_of
 from services.remediator.wiring.edge import Wiring
 from shared.aws.journal import Current
@@ -160,7 +167,7 @@ class Work:
         if counts_as_failed(record):
             self.wiring.journal.note_failure(plan.identity.account_id, now=self.wiring.clock())
         if record.status is PlanStatus.ROLLING_BACK:
-            self.publish(restoration_event(record))
+            self.publish(restoration_due(record, record.reason or UNRECORDED, now=record.updated_at))
         else:
             self._tell_outcome(record)
 
