@@ -46,6 +46,7 @@ bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/
 	$(BIN)/python -m benchmarks.usage
 	$(BIN)/python -m benchmarks.scores
 	$(BIN)/python -m benchmarks.right_sizing
+	$(BIN)/python -m benchmarks.report_page
 
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt

@@ -1,6 +1,7 @@
 """How the commands for a deployed stack ask it, and how they show its answer."""
 
 import json
+import shlex
 import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where the system is deployed, as the command's options name it."""
+    """Where the system is deployed, as the command's options name it; what they don't name is looked up.
 
-    stack_name: str
+    The stack's name is looked up in the AWS profile, region and profile as the AWS CLI does.
+    """
+
+    stack_name: str | None = None
     region: str | None = None
     profile: str | None = None
 
@@ -37,10 +41,9 @@ class Place(NamedTuple):
 
     @property
     def options(self) -> str:
-        """The options that lead another command to the same place, each after a space."""
+        """The options that lead another command to the same place, each after a space, quoted for a shell."""
         named = {"stack-name": self.stack_name, "region": self.region, "profile": self.profile}
-        given = {name: value for name, value in named.items() if value and (name, value) != ("stack-name", "leastwise")}
-        return "".join(f" --{name} {value}" for name, value in given.items())
+        return "".join(f" --{name} {shlex.quote(value)}" for name, value in named.items() if value)
 
 
 def request(place: Place, function: str, payload: Mapping[str, Any], wanted: Collection[str], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answers import printable, put_json
-from cli.stack_options import PROFILE, STACK
+from cli.stack_options import PROFILE, REGION, STACK
 from shared.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ OUTPUT = typer.Option("--output-location", help="Where Athena writes results, s3
 DATABASE = typer.Option("--database", help="Athena's database for the table over the log files.")
 THREADS = typer.Option("--threads", min=1, max=64, help="Objects that are read at the same time.")
 DRY_RUN = typer.Option("--dry-run", help="Read everything, write nothing to the ledger, tell what would be written.")
-REGION = typer.Option("--region", help="AWS region of the stack and of Athena (default: as the AWS CLI finds it).")
 JSON = typer.Option("--json", help="JSON on standard output.")
 
 
@@ -67,7 +66,7 @@ def backfill(
     accounts: Annotated[list[str] | None, ACCOUNTS] = None,
     regions: Annotated[list[str] | None, REGIONS] = None,
     via: Annotated[Via, VIA] = Via.S3,
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     table: Annotated[str | None, TABLE] = None,
     retention_days: Annotated[int, RETENTION] = 400,
     workgroup: Annotated[str, WORKGROUP] = "primary",

@@ -41,13 +41,13 @@ def explain_deployed(
     detail = _identity(who, account, moment)
     window = window_days or facts.window_days
     warnings: list[str] = []
-    surroundings = _surroundings(account, moment, warnings)
+    surroundings = stored_surroundings(account, moment, warnings)
     scoring = Scoring(
         load_catalogue(), load_risk(), ScoreParameters(), now=moment, window_days=window, surroundings=surroundings
     )
     key = IdentityKey(facts.account_id, detail.ref.identity_id)
     usage = account.ledger.read(key, since=moment - timedelta(days=window))
-    protection = protection_of(detail, stack_name=place.stack_name)
+    protection = protection_of(detail, stack_name=account.stack_name)
     explanation = Explainer(scoring).explain(
         detail,
         usage,
@@ -129,7 +129,7 @@ def _refuse(who: str, account: DeployedAccount) -> NoReturn:
     raise InputError(f"{ref.arn} has a stored score, but IAM says that it does not exist any more")
 
 
-def _surroundings(account: DeployedAccount, now: datetime, warnings: list[str]) -> Surroundings:
+def stored_surroundings(account: DeployedAccount, now: datetime, warnings: list[str]) -> Surroundings:
     """The account's surroundings as the last sweep stored them; what is unknown, or old, is said."""
 
     def warn(found: Found) -> None:

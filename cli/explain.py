@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.account_options import AS_OF, CLOUDTRAIL, INVENTORY, JOBS, JSON, LAST_ACCESSED, judged_moment
 from cli.answers import FINDING, printable, put_json
 from cli.asking import Place
-from cli.score import AS_OF, CLOUDTRAIL, INVENTORY, JOBS, JSON, LAST_ACCESSED, judged_moment
 from cli.stack_options import PROFILE, REGION, STACK
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def explain(
     window_days: Annotated[int | None, WINDOW] = None,
     threshold: Annotated[float | None, THRESHOLD] = None,
     top: Annotated[int, TOP] = 10,
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     jobs: Annotated[int, JOBS] = 1,

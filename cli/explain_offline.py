@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cli.account_files import AccountFiles, read_account
+from cli.account_options import THRESHOLD, WINDOW_DAYS
 from cli.identity_names import named
-from cli.score import THRESHOLD, WINDOW_DAYS
 from cli.usage import processors
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.explanation import Explanation

@@ -34,7 +34,9 @@ def action_of(text: str) -> str:
     return text
 
 
-PLAN_ID = typer.Argument(help="Id of a plan, as `leastwise plans` and notifications name it.", parser=plan_id_of)
+PLAN_ID = typer.Argument(
+    metavar="PLAN_ID", help="Id of a plan, as `leastwise plans` and notifications name it.", parser=plan_id_of
+)
 WHO = typer.Argument(metavar="ARN|ID|NAME", help="The user or role: ARN, unique id or name.", show_default=False)
 JSON = typer.Option("--json", help="JSON on standard output.")
 POLICY = typer.Option("--policy", help="Only the policy documents, one a line.")
@@ -48,7 +50,7 @@ ACTIONS = typer.Option(
 @plan.command()
 def propose(
     who: Annotated[str, WHO],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -65,7 +67,7 @@ def propose(
 @plan.command()
 def show(
     plan_id: Annotated[str, PLAN_ID],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -98,7 +100,7 @@ def show(
 @plan.command()
 def approve(
     plan_id: Annotated[str, PLAN_ID],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -112,7 +114,7 @@ def approve(
 @plan.command(name="apply")
 def apply_plan(
     plan_id: Annotated[str, PLAN_ID],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -126,7 +128,7 @@ def apply_plan(
 @plan.command()
 def reject(
     plan_id: Annotated[str, PLAN_ID],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -140,7 +142,7 @@ def reject(
 @plan.command()
 def rollback(
     plan_id: Annotated[str, PLAN_ID],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,
@@ -155,7 +157,7 @@ def rollback(
 def restore(
     plan_id: Annotated[str, PLAN_ID],
     action: Annotated[list[str], ACTIONS],
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,

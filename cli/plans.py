@@ -10,6 +10,7 @@ import typer
 from cli.answers import put_json
 from cli.asking import Place
 from cli.stack_options import PROFILE, REGION, STACK
+from cli.unreadable import Unreadable
 from cli.usage import moment_of
 
 STATES = ("PROPOSED", "APPLYING", "ROLLING_BACK", "APPLIED", "SKIPPED", "ROLLED_BACK", "QUARANTINED")
@@ -23,11 +24,18 @@ def state_of(text: str) -> str:
     return state
 
 
+def states_with(incomplete: str) -> list[str]:
+    """The states that a shell may complete a word to, in the letters that it began with."""
+    words = STATES if incomplete.isupper() else [state.lower().replace("_", "-") for state in STATES]
+    return [word for word in words if word.startswith(incomplete)]
+
+
 STATUS = typer.Option(
     "--status",
     help="Only plans in this state (PROPOSED, APPLIED, …); may be repeated (default: all states).",
     metavar="STATE",
     parser=state_of,
+    autocompletion=states_with,
     show_default=False,
 )
 IDENTITY = typer.Option(
@@ -46,7 +54,7 @@ def plans(
     *,
     since: Annotated[str | None, SINCE] = None,
     limit: Annotated[int, LIMIT] = 200,
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     as_json: Annotated[bool, JSON] = False,
@@ -55,10 +63,14 @@ def plans(
     from cli.plan_listing import answer_of, listed  # noqa: PLC0415 see above
 
     account = Place(stack_name, region, profile).account
-    records = listed(account, status or (), identity or (), since=moment_of(since), limit=limit)
+    unreadable = Unreadable()
+    records = listed(
+        account, status or (), identity or (), since=moment_of(since), limit=limit, unreadable=unreadable.note
+    )
     if as_json:
         put_json(answer_of(records))
     else:
         from cli.plan_tables import show_records  # noqa: PLC0415 only people need tables
 
         show_records(records)
+    unreadable.leave()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cli.account_files import AccountFiles
-from cli.progress import progress
 from cli.scoring import Scorings
+from cli.shared_work import work_on_all
 from services.remediator.deriving.derive import derive_plan
 from services.remediator.deriving.inputs import Evidence, Knowledge, Options
 from services.remediator.deriving.managed_as_code import tool_of
@@ -84,38 +84,46 @@ class Proposed:
     errors: dict[str, InputError]
 
 
-def propose_all(files: AccountFiles, wishes: Wishes, wanted: Collection[IdentityRef]) -> Proposed:
-    """Plan for the wanted identities, or, where nobody is named, for everyone who does not comply."""
-    proposer = _Proposer(files, wishes, frozenset(wanted))
-    proposals, skipped, errors = [], [], {}
+def propose_all(
+    files: AccountFiles,
+    wishes: Wishes,
+    wanted: Collection[IdentityRef],
+    *,
+    scorings: Scorings | None = None,
+    jobs: int = 1,
+) -> Proposed:
+    """Plan for the wanted identities, or, where nobody is named, for everyone who does not comply.
+
+    Up to `jobs` processes share the work. `scorings` of these files may know scores already.
+    """
+    proposer = _Proposer(files, wishes, frozenset(wanted), scorings or Scorings(files))
     chosen = [detail for detail in files.details if not wanted or detail.ref in wanted]
-    for detail in progress(chosen, "planning", many=MANY):
-        try:
-            found = proposer.propose(detail)
-        except InputError as error:
-            errors[detail.ref.identity_id] = InputError(f"{detail.ref.arn}: {error}")
-            continue
-        if isinstance(found, Proposal):
-            proposals.append(found)
-        else:
-            skipped.append(found)
-    return Proposed(tuple(proposals), tuple(skipped), errors)
+    found = work_on_all(chosen, proposer.try_to_propose, jobs=jobs, what="planning", many=MANY)
+    return Proposed(
+        proposals=tuple(one for one in found if isinstance(one, Proposal)),
+        skipped=tuple(one for one in found if isinstance(one, Skipped)),
+        errors={
+            detail.ref.identity_id: error
+            for detail, error in zip(chosen, found, strict=True)
+            if isinstance(error, InputError)
+        },
+    )
 
 
 class _Proposer:
     """Plans for one identity after the other; what the identities of an account share is worked out once."""
 
-    def __init__(self, files: AccountFiles, wishes: Wishes, wanted: frozenset[IdentityRef]) -> None:
+    def __init__(self, files: AccountFiles, wishes: Wishes, wanted: frozenset[IdentityRef], scorings: Scorings) -> None:
         self._files = files
         self._wishes = wishes
         self._wanted = wanted
-        self._scorings = Scorings(files)
+        self._scorings = scorings
         self._knowledge = Knowledge(load_catalogue(), load_risk(), ScoreParameters())
 
     def propose(self, detail: IdentityDetail) -> Proposal | Skipped:
         """Plan for one identity, or say why there is no plan. Raises InputError for a policy that can't be read."""
         ref, wishes = detail.ref, self._wishes
-        score = self._scorings.of(ref).score(detail, self._files.usage_of(ref), self._files.last_accessed_of(ref))
+        score = self._scorings.score(detail)
         if protection := protection_of(detail, safeguards=wishes.safeguards, now=self._files.as_of):
             return Skipped(ref, score.pci, protection, is_over=False)
         is_over = score.pci >= wishes.threshold
@@ -126,10 +134,17 @@ class _Proposer:
         plan = self._derive(detail, wishes.strategy or (Strategy.PATCH if tool else Strategy.BOUNDARY))
         if isinstance(plan, Reason):
             return Skipped(ref, score.pci, plan, is_over=is_over)
-        enough, kept = self._is_enough(plan), self._kept_because(plan)
+        enough, kept = is_enough(plan, wishes.threshold), self._kept_because(plan)
         if plan.strategy is not Strategy.PATCH:
             return Proposal(_warned(plan, tool), detail, None, enough, kept)
         return Proposal(plan, detail, wishes.tool or tool or TERRAFORM, enough, kept)
+
+    def try_to_propose(self, detail: IdentityDetail) -> Proposal | Skipped | InputError:
+        """The same, with why there is neither: an error that is answered, and can be sent to another process."""
+        try:
+            return self.propose(detail)
+        except InputError as error:
+            return InputError(f"{detail.ref.arn}: {error}")
 
     def _derive(self, detail: IdentityDetail, strategy: Strategy) -> Plan | Reason:
         return derive_plan(
@@ -185,10 +200,11 @@ class _Proposer:
             max_silent_days=None,
         )
 
-    def _is_enough(self, plan: Plan) -> bool:
-        """Whether the identity complies afterwards; one that does not now must get clearly below the threshold."""
-        margin = HYSTERESIS if plan.pci_before >= self._wishes.threshold else 0.0
-        return plan.pci_after < self._wishes.threshold - margin
+
+def is_enough(plan: Plan, threshold: float) -> bool:
+    """Whether the identity complies afterwards; one that does not now must get clearly below the threshold."""
+    margin = HYSTERESIS if plan.pci_before >= threshold else 0.0
+    return plan.pci_after < threshold - margin
 
 
 def _by_id(refs: Iterable[IdentityRef]) -> Sequence[IdentityRef]:

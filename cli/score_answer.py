@@ -1,6 +1,6 @@
 """The answer of `leastwise score` as a JSON value: sorted, so that the same files give the same text. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from cli.account_files import AccountFiles
 from cli.answers import printable
 from shared.model.identity import IdentityRef
 from shared.model.plan import Compliance
-from shared.model.score import Score
+from shared.model.score import AccountScore, Score
 from shared.pci.score import score_account
 
 Json = dict[str, Any]
@@ -22,8 +22,7 @@ def answer_of(
 
     `account` is over all identities, `accounts` over those of each account, should files of several have been mixed.
     """
-    ordered = sorted(scores, key=lambda score: (-score.pci, score.identity.arn, score.identity.identity_id))
-    told = [score for score in ordered if not wanted or score.identity in wanted]
+    told = [score for score in worst_first(scores) if not wanted or score.identity in wanted]
     return {
         "account": _account(files.accounts, scores, files.as_of),
         "accounts": [
@@ -42,11 +41,26 @@ def answer_of(
     }
 
 
-def _account(ids: Sequence[str], scores: Iterable[Score], at: datetime) -> Json:
-    """Root mean square over those who are not exempt; `id` is null where they are of several accounts."""
+def is_over(answer: Mapping[str, Any]) -> bool:
+    """Whether an identity that is told of doesn't comply."""
+    return any(one["compliance"] == Compliance.NON_COMPLIANT for one in answer["identities"])
+
+
+def account_score(scores: Iterable[Score], account_id: str, at: datetime) -> AccountScore:
+    """The score of an account: root mean square over those who are not exempt."""
     known = list(scores)
     counted = [score for score in known if score.exempt is None]
-    account = score_account(counted, ids[0], excluded=len(known) - len(counted), now=at)
+    return score_account(counted, account_id, excluded=len(known) - len(counted), now=at)
+
+
+def worst_first(scores: Iterable[Score]) -> list[Score]:
+    """In the order in which answers have them."""
+    return sorted(scores, key=lambda score: (-score.pci, score.identity.arn, score.identity.identity_id))
+
+
+def _account(ids: Sequence[str], scores: Iterable[Score], at: datetime) -> Json:
+    """Of one account or, with a null `id`, over several."""
+    account = account_score(scores, ids[0], at)
     return {
         "id": ids[0] if len(ids) == 1 else None,
         "pci": account.pci,

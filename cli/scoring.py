@@ -3,7 +3,7 @@
 from cli.account_files import AccountFiles
 from cli.progress import progress
 from shared.knowledge import load_catalogue, load_risk
-from shared.model.identity import IdentityRef
+from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.score import Score
 from shared.pci.score import ScoreParameters, Scoring
 from shared.protection import protection_of
@@ -12,11 +12,12 @@ MANY = 200  # identities: fewer take less time than it takes to read a progress 
 
 
 class Scorings:
-    """The scoring of each account of some files, which remembers what the identities of that account share."""
+    """Scores the identities of some files; remembers the scores, and what the identities of an account share."""
 
     def __init__(self, files: AccountFiles) -> None:
         self._files = files
         self._of_account: dict[str, Scoring] = {}
+        self._scores: dict[IdentityRef, Score] = {}
 
     def of(self, ref: IdentityRef) -> Scoring:
         """The scoring of an identity's account."""
@@ -32,14 +33,21 @@ class Scorings:
             )
         return scoring
 
+    def score(self, detail: IdentityDetail) -> Score:
+        """The score of one of the files' identities. Raises PolicyDocumentError."""
+        ref = detail.ref
+        known = self._scores.get(ref)
+        if known is None:
+            usage, report = self._files.usage_of(ref), self._files.last_accessed_of(ref)
+            known = self._scores[ref] = self.of(ref).score(detail, usage, report)
+        return known
 
-def score_all(files: AccountFiles) -> list[Score]:
+
+def score_all(files: AccountFiles, scorings: Scorings | None = None) -> list[Score]:
     """Score everyone, each within its own account; the protected and the exempt are marked as exempt."""
-    scorings = Scorings(files)
+    known = scorings or Scorings(files)
     scores = []
     for detail in progress(files.details, "scoring", many=MANY):
-        ref = detail.ref
-        score = scorings.of(ref).score(detail, files.usage_of(ref), files.last_accessed_of(ref))
-        protection = protection_of(detail)
+        score, protection = known.score(detail), protection_of(detail)
         scores.append(score.model_copy(update={"exempt": protection.message}) if protection else score)
     return scores

@@ -2,6 +2,16 @@
 
 import typer
 
-STACK = typer.Option("--stack-name", help="Name of the deployed stack.", envvar="LEASTWISE_STACK_NAME")
-REGION = typer.Option("--region", help="AWS region of the stack (default: as the AWS CLI finds it).")
-PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).")
+STACK = typer.Option(
+    "--stack-name",
+    help="Name of the deployed stack (default: `leastwise_stack_name` of the AWS profile, else leastwise).",
+    envvar="LEASTWISE_STACK_NAME",
+    show_default=False,
+)
+REGION = typer.Option(
+    "--region",
+    help="AWS region of the stack (default: as the AWS CLI finds it).",
+    envvar="AWS_REGION",
+    show_default=False,
+)
+PROFILE = typer.Option("--profile", help="AWS profile (default: as the AWS CLI finds it).", show_default=False)

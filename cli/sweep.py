@@ -12,7 +12,7 @@ JSON = typer.Option("--json", help="JSON on standard output.")
 
 
 def sweep(
-    stack_name: Annotated[str, STACK] = "leastwise",
+    stack_name: Annotated[str | None, STACK] = None,
     region: Annotated[str | None, REGION] = None,
     profile: Annotated[str | None, PROFILE] = None,
     *,

@@ -7,6 +7,7 @@ LeastwiseError
 ├── DependencyError         AWS or a provider failed or throttled: the message goes back to its queue
 │   ├── NotFoundError       the thing asked for does not exist (any more)
 │   ├── DeniedError         AWS refused the call
+│   ├── CallerError         AWS can't be asked with these credentials, this profile, region or clock
 │   └── ConflictError       somebody else wrote first: re-read and decide again
 └── SafetyError             an invariant would break: stop, alarm, never retried blindly
 """
@@ -43,7 +44,21 @@ class NotFoundError(DependencyError):
 
 
 class DeniedError(DependencyError):
-    """AWS refused the call: a permission is missing or an organization policy denies it."""
+    """AWS refused the call: a permission is missing or an organization policy denies it.
+
+    `action` is the IAM action that was refused, as far as AWS says so.
+    """
+
+    def __init__(self, message: str, *, action: str = "") -> None:
+        super().__init__(message)
+        self.action = action
+
+
+class CallerError(DependencyError):
+    """AWS can't be asked as the caller is set up: credentials, profile, region or clock.
+
+    A person has to mend that; a function whose credentials were not renewed in time can try again.
+    """
 
 
 class ConflictError(DependencyError):

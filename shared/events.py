@@ -127,6 +127,16 @@ class IdentityEvaluated(IdentityEvent):
     repeated: bool = False
 
 
+class ServiceChange(BaseModel):
+    """How many permissions of one service a plan takes away, and how many it keeps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    service: str
+    removes: int
+    keeps: int
+
+
 class PlanEvent(IdentityEvent):
     """An event about one plan of one identity."""
 
@@ -137,7 +147,8 @@ class PlanEvent(IdentityEvent):
 class PlanProposed(PlanEvent):
     """A proven plan exists. In mode `approve` it waits for a person until `expires_at`.
 
-    `applies_from` is when it is applied without one, unless a person rejects it before.
+    `applies_from` is when it is applied without one, unless a person rejects it before. `by_service` are the services
+    that lose most.
     """
 
     mode: Mode
@@ -147,10 +158,11 @@ class PlanProposed(PlanEvent):
     pci_after: float
     expires_at: AwareDatetime
     applies_from: AwareDatetime | None = None
+    by_service: tuple[ServiceChange, ...] = ()
 
 
 class PolicyApplied(PlanEvent):
-    """A plan was applied and verified in IAM. `removed_top` names some of what was taken away."""
+    """A plan was applied and verified in IAM. `removed_top` and `by_service` tell some of what was taken away."""
 
     trigger: str
     removes: int
@@ -159,6 +171,7 @@ class PolicyApplied(PlanEvent):
     pci_after: float
     policy_arns: tuple[str, ...]
     removed_top: tuple[str, ...] = ()
+    by_service: tuple[ServiceChange, ...] = ()
 
 
 class PolicyRolledBack(PlanEvent):
@@ -224,6 +237,36 @@ class ExemptionExpired(IdentityEvent):
     acts_from: AwareDatetime
 
 
+class AlarmChanged(DomainEvent):
+    """An alarm of the stack went off, or is over. `advice` is the alarm's own text: what it means and what to do."""
+
+    alarm: str
+    state: Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
+    previous: str
+    reason: str
+    advice: str
+
+
+class ControlChanged(DomainEvent):
+    """Somebody set one of the two parameters that say how far remediation may go.
+
+    `mode` is the mode that was read afterwards, None where that is no mode any more or the safeguards were changed.
+    """
+
+    control: Literal["mode", "safeguards"]
+    mode: Mode | None
+    by: str
+
+
+class AuditTrailBroken(DomainEvent):
+    """A look at the audit trail found an entry that was edited, is out of line or missing: the first one of a chain."""
+
+    chain: str
+    fault: str
+    sequence: int | None
+    message: str
+
+
 class Route(NamedTuple):
     """Who tells an event, and who listens."""
 
@@ -251,6 +294,9 @@ ROUTES: Mapping[type[DomainEvent], Route] = {
     AccessRegretted: _route({Service.REMEDIATOR}, set()),
     AccessRestored: _route({Service.REMEDIATOR}, set()),
     ExemptionExpired: _route({Service.REMEDIATOR}, set()),
+    AlarmChanged: _route({Service.AUDITOR}, set()),
+    ControlChanged: _route({Service.AUDITOR}, set()),
+    AuditTrailBroken: _route({Service.AUDITOR}, set()),
 }
 
 EVENT_TYPES: Mapping[str, type[DomainEvent]] = {event.type_name(): event for event in ROUTES}

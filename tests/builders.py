@@ -9,6 +9,9 @@ from shared.events import (
     AccessRegretted,
     AccessRestored,
     AccountScored,
+    AlarmChanged,
+    AuditTrailBroken,
+    ControlChanged,
     DomainEvent,
     ExemptionExpired,
     IdentityEvaluated,
@@ -21,6 +24,7 @@ from shared.events import (
     RemediationSkipped,
     RestorationDue,
     ScoreRequested,
+    ServiceChange,
     SweepPaused,
     event_id_of,
 )
@@ -89,7 +93,12 @@ def scored(pci: float = 87.25, *, version: int = 1, **changes: Any) -> IdentityS
 def every_event() -> tuple[DomainEvent, ...]:
     """One event of each type, with fractional numbers where it holds numbers."""
     later = NOW + timedelta(hours=1)
+    services = (
+        ServiceChange(service="s3", removes=118, keeps=12),
+        ServiceChange(service="iam", removes=94, keeps=6),
+    )
     effect: dict[str, Any] = {"removes": 212, "keeps": 18, "pci_before": 87.25, "pci_after": 12.5}
+    effect["by_service"] = services
     return (
         ScoreRequested.about(ANA, "k", occurred_at=NOW, reason="somebody asked"),
         scored(previous_pci=60.0, top=("iam:PutUserPolicy",)),
@@ -165,6 +174,33 @@ def every_event() -> tuple[DomainEvent, ...]:
             reason="year end",
             expired_on=date(2026, 2, 28),
             acts_from=NOW + timedelta(days=7),
+        ),
+        AlarmChanged(
+            event_id=event_id_of("AlarmChanged", ACCOUNT),
+            occurred_at=NOW,
+            account_id=ACCOUNT,
+            alarm="leastwise/usage-dead-letters",
+            state="ALARM",
+            previous="OK",
+            reason="Threshold Crossed: 1 datapoint [3.0] was greater than the threshold (0.0).",
+            advice="CloudTrail events could not be added to the ledger. Set the mode to observe.",
+        ),
+        ControlChanged(
+            event_id=event_id_of("ControlChanged", ACCOUNT),
+            occurred_at=NOW,
+            account_id=ACCOUNT,
+            control="mode",
+            mode=Mode.OFF,
+            by=f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob",
+        ),
+        AuditTrailBroken(
+            event_id=event_id_of("AuditTrailBroken", ACCOUNT),
+            occurred_at=NOW,
+            account_id=ACCOUNT,
+            chain=f"{ACCOUNT}/{ANA.identity_id}",
+            fault="edited",
+            sequence=17,
+            message="entry 17 was edited",
         ),
     )
 

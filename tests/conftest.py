@@ -40,7 +40,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 MAKE_API_CALL: Callable[..., Any] = vars(BaseClient)["_make_api_call"]  # the one place that all calls pass
-CLIENTS = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
+CLIENTS = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "kms", "s3", "sns", "sqs", "ssm")
 
 
 # Before anything is imported that reads it, as other conftest files do: no test can reach a real account.
@@ -153,11 +153,14 @@ class Stack:
     scores_table: str
     journal_table: str
     audit_table: str
+    notifications_table: str
+    anchor_bucket: str
     event_bus: str
     evaluator_queue_url: str
     topic_arn: str
     topic_queue_url: str  # is subscribed to the topic
     mode_parameter: str
+    safeguards_parameter: str
     _put: list[dict[str, Any]]  # entries of PutEvents, in order
 
     def table(self, name: str) -> Table:
@@ -221,10 +224,15 @@ def _settings(stack: Stack) -> dict[str, str]:
         "SCORES_TABLE": stack.scores_table,
         "JOURNAL_TABLE": stack.journal_table,
         "AUDIT_TABLE": stack.audit_table,
+        "NOTIFICATIONS_TABLE": stack.notifications_table,
+        "ANCHOR_BUCKET": stack.anchor_bucket,
+        "NOTIFICATION_BURST": "5",
+        "SIGNING_KEY_ID": "",
         "EVENT_BUS": stack.event_bus,
         "EVALUATOR_QUEUE_URL": stack.evaluator_queue_url,
         "TOPIC_ARN": stack.topic_arn,
         "MODE_PARAMETER": stack.mode_parameter,
+        "SAFEGUARDS_PARAMETER": stack.safeguards_parameter,
         "CONFIG_RULE_NAME": "leastwise-pci",
         "RETENTION_DAYS": "400",
         "WINDOW_DAYS": "90",
@@ -241,7 +249,7 @@ def _settings(stack: Stack) -> dict[str, str]:
 
 def _build_stack() -> Stack:
     data = load_template(ROOT / "infra" / "sam" / "data.yaml")
-    for name in ("UsageTable", "ScoresTable", "JournalTable", "AuditTable"):
+    for name in ("UsageTable", "ScoresTable", "JournalTable", "AuditTable", "NotificationsTable"):
         properties = data["Resources"][name]["Properties"]
         keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         clients.dynamodb().create_table(TableName=name, **{key: properties[key] for key in keys if key in properties})
@@ -252,16 +260,20 @@ def _build_stack() -> Stack:
     topic_arn, topic_queue = clients.sns().create_topic(Name="security")["TopicArn"], _queue("security")
     clients.sns().subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(topic_queue))
     clients.ssm().put_parameter(Name="/leastwise/mode", Value="observe", Type="String")
+    clients.s3().create_bucket(Bucket="anchors", ObjectLockEnabledForBucket=True)  # which makes it versioned, too
     return Stack(
         usage_table="UsageTable",
         scores_table="ScoresTable",
         journal_table="JournalTable",
         audit_table="AuditTable",
+        notifications_table="NotificationsTable",
+        anchor_bucket="anchors",
         event_bus="leastwise",
         evaluator_queue_url=_queue("evaluator"),
         topic_arn=topic_arn,
         topic_queue_url=topic_queue,
         mode_parameter="/leastwise/mode",
+        safeguards_parameter="/leastwise/safeguards",
         _put=put,
     )
 

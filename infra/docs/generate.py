@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra.build.template import ROOT, load_template
-from infra.docs import judged_account, scores, tables
+from infra.docs import alarms, judged_account, scores, tables
 
 BLOCKS: Mapping[str, Callable[[], Sequence[str]]] = {
     "account": judged_account.account,
+    "alarms": lambda: alarms.alarms(load_template(ROOT / "infra" / "sam" / "monitoring.yaml")),
     "bands": scores.bands,
     "calibration": scores.calibration,
     "classes": scores.classes,

@@ -174,6 +174,8 @@ def _starter(function: str) -> str:
         "RemediationRequestFunction": "`RemediationDocument` (SSM), or `leastwise plan`",
         "RestoreRequestFunction": "`leastwise plan`",
         "ReconcileFunction": "`ReconcileRule` (schedule)",
+        "NotifyFunction": "`NotifyRule` (schedule)",
+        "AnchorFunction": "`AnchorRule` (schedule)",
     }[function]
 
 

@@ -1,27 +1,22 @@
 """The hash chain that proves that nobody edited the audit trail. Pure."""
 
-import hashlib
-import json
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from shared.model.audit import NO_PREVIOUS, AuditEntry
+from shared.model.anchor import FaultKind, TrailFault
+from shared.model.audit import NO_PREVIOUS
+from shared.model.stored_entry import Head, StoredEntry, place_of
 
-
-class ChainFault(StrEnum):
-    """What can be wrong with a chain."""
-
-    EDITED = "edited"  # the entry does not have the hash that it says
-    BROKEN = "broken"  # the entry does not continue the one before
-    MISSING = "missing"  # a sequence number is skipped or repeated
+BEFORE_ALL = Head(0, NO_PREVIOUS)
 
 
 class ChainReport(NamedTuple):
-    """Outcome of a verification: how many entries were good, and the first bad one, if any."""
+    """Outcome of a verification: how many entries were good, where the good ones end, and the first bad one, if any."""
 
     verified: int
-    fault: ChainFault | None = None
+    head: Head
+    fault: FaultKind | None = None
     sequence: int | None = None
     message: str = ""
 
@@ -31,43 +26,74 @@ class ChainReport(NamedTuple):
         return self.fault is None
 
 
-def seal(entry: AuditEntry) -> AuditEntry:
-    """The entry with its own hash filled in."""
-    return entry.model_copy(update={"entry_hash": hash_of(entry)})
+def verify_chain(
+    entries: Iterable[StoredEntry],
+    *,
+    chain: str | None = None,
+    proven: Head = BEFORE_ALL,
+    anchored: Mapping[int, str] | None = None,
+) -> ChainReport:
+    """Recompute one chain, oldest entry first, and name the first entry that is edited, out of line or missing.
 
-
-def hash_of(entry: AuditEntry) -> str:
-    """SHA-256 (hex) of every field but the hash itself, as canonical JSON.
-
-    Whole floats are written as integers, since DynamoDB does not tell 60 from 60.0.
+    `chain` is its name, by default the one that its first entry says. `entries` begin behind `proven`. `anchored` are
+    hashes by place that were anchored: an entry with another one was replaced, and one that isn't there was cut off.
     """
-    fields = entry.model_dump(mode="json", exclude={"entry_hash"}, exclude_none=True)
-    text = json.dumps(_canonical(fields), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def verify_chain(entries: Iterable[AuditEntry]) -> ChainReport:
-    """Recompute one chain, oldest entry first, and name the first entry that is edited, out of line or missing."""
-    previous, count = NO_PREVIOUS, 0
+    head, count = proven, 0
+    expected = anchored or {}
     for entry in entries:
-        place = f"{entry.chain} #{entry.sequence}"
-        if entry.sequence != count + 1:
-            message = f"{place}: entry {count + 1} is missing"
-            return ChainReport(count, ChainFault.MISSING, count + 1, message)
-        if entry.entry_hash != hash_of(entry):
-            return ChainReport(count, ChainFault.EDITED, entry.sequence, f"{place} was edited")
-        if entry.previous_hash != previous:
-            return ChainReport(count, ChainFault.BROKEN, entry.sequence, f"{place} does not continue the one before")
-        previous, count = entry.entry_hash, count + 1
-    return ChainReport(count)
+        chain = chain if chain is not None else str(entry.attributes.get("chain"))
+        if wrong := _wrong(entry, chain, head, expected):
+            fault, said = wrong
+            place = head.sequence + 1
+            return ChainReport(count, head, fault, place, f"{chain} #{place}: {said}")
+        head, count = entry.head, count + 1
+    if (last := max(expected, default=0)) > head.sequence:
+        place = head.sequence + 1
+        if head.sequence == 0:
+            return ChainReport(0, head, FaultKind.REMOVED, 1, f"{chain}: all of its {last} anchored entries are gone")
+        message = f"{chain} #{place}: the chain ends before it, and was anchored up to #{last}"
+        return ChainReport(count, head, FaultKind.TRUNCATED, place, message)
+    return ChainReport(count, head)
 
 
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        # None and absence are the same to the table
-        return {name: _canonical(inner) for name, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_canonical(inner) for inner in value]
-    return value
+def verify_on(entries: Iterable[StoredEntry], *, chain: str, proven: Head) -> ChainReport:
+    """Go on with a chain that was proven up to an entry: `entries` begin with that one, which must still be there.
+
+    `verified` counts the ones behind it. The head never goes back behind `proven`.
+    """
+    if proven == BEFORE_ALL:
+        return verify_chain(entries, chain=chain)
+    found = iter(entries)
+    first = next(found, None)
+    before = Head(proven.sequence - 1, str(first.attributes.get("previous_hash")) if first else NO_PREVIOUS)
+    again = [first] if first else []
+    anchored = {proven.sequence: proven.entry_hash}
+    report = verify_chain(itertools.chain(again, found), chain=chain, proven=before, anchored=anchored)
+    if report.verified == 0:
+        return report._replace(head=proven)
+    return report._replace(verified=report.verified - 1)
+
+
+def faults_of(chain: str, report: ChainReport, *, listed: bool, anchored: bool) -> Iterator[TrailFault]:
+    """What a report, and the chain's presence in the list of chains, tell of it. What is listed had an entry once."""
+    if report.fault:
+        yield TrailFault(chain=chain, kind=report.fault, sequence=report.sequence, message=report.message)
+    elif listed and report.head == BEFORE_ALL:
+        message = f"{chain}: all of its entries are gone"
+        yield TrailFault(chain=chain, kind=FaultKind.REMOVED, sequence=1, message=message)
+    if anchored and not listed:
+        message = f"{chain}: it was anchored, and is gone from the list of chains"
+        yield TrailFault(chain=chain, kind=FaultKind.UNREGISTERED, sequence=None, message=message)
+
+
+def _wrong(entry: StoredEntry, chain: str, before: Head, anchored: Mapping[int, str]) -> tuple[FaultKind, str] | None:
+    place = before.sequence + 1
+    if entry.attributes.get("sk") != place_of(place):
+        return FaultKind.MISSING, "this entry is missing"
+    if entry.was_edited or entry.attributes.get("chain") != chain:
+        return FaultKind.EDITED, "this entry was edited"
+    if entry.attributes.get("previous_hash") != before.entry_hash:
+        return FaultKind.BROKEN, "this entry does not continue the one before"
+    if anchored.get(place, entry.head.entry_hash) != entry.head.entry_hash:
+        return FaultKind.REPLACED, "this entry is not the one that was anchored"
+    return None

@@ -1,33 +1,29 @@
-"""From event to audit entry: one sentence for people, the whole event for machines, its place in the chain. Pure."""
+"""From event to audit entry: one sentence for people, the event for machines, its place in the chain. Pure."""
 
-from collections.abc import Sequence
+import math
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from services.auditor.chain import seal
-from shared.events import (
-    AccessRegretted,
-    AccessRestored,
-    AccountScored,
-    DomainEvent,
-    ExemptionExpired,
-    IdentityEvaluated,
-    IdentityEvent,
-    IdentityScored,
-    PlanDue,
-    PlanEvent,
-    PlanProposed,
-    PolicyApplied,
-    PolicyRolledBack,
-    RemediationFailed,
-    RemediationSkipped,
-    RestorationDue,
-    ScoreRequested,
-    SweepPaused,
-)
+from services.auditor.summaries import summary_of
+from shared.events import DomainEvent, IdentityEvaluated, IdentityEvent
 from shared.model.audit import NO_PREVIOUS, AuditEntry
+from shared.model.digests import canonical_json, digest_of
+from shared.model.stored_entry import Head
 
-MAX_LISTED = 5  # actions that a sentence names
-DUE = {"interrupted": "it was interrupted", "notice_over": "its notice is over"}
+# An item of DynamoDB holds 400 KB, names and all. Events have a few hundred bytes; what is over these limits is
+# recorded without what is too large, and with the digest of the whole.
+MAX_EVENT_BYTES = 65_536  # as canonical JSON
+MAX_SUMMARY = 1_000  # characters
+MAX_ARN = 2_048  # characters; IAM's are below 700
+MAX_KEY = 256  # characters of what an index is asked for; longer ones can't be asked for
+
+
+class Kept(NamedTuple):
+    """What is stored of an event: fields, the names of those left out, and the digest (hex) of all where some were."""
+
+    fields: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+    sha256: str | None = None
 
 
 def chain_of(event: DomainEvent) -> str:
@@ -36,92 +32,59 @@ def chain_of(event: DomainEvent) -> str:
     return f"{event.account_id}/{owner}"
 
 
-def entry_of(event: DomainEvent, head: AuditEntry | None, *, now: datetime) -> AuditEntry:
+def entry_of(event: DomainEvent, head: Head | None, *, now: datetime) -> AuditEntry:
     """The entry that follows `head` (None for an empty chain) and records `event`, sealed."""
     identity = event.identity if isinstance(event, IdentityEvent) else None
-    return seal(
-        AuditEntry(
-            chain=chain_of(event),
-            sequence=head.sequence + 1 if head else 1,
-            event_id=event.event_id,
-            event_type=event.type_name(),
-            occurred_at=event.occurred_at,
-            recorded_at=now,
-            account_id=event.account_id,
-            summary=summary_of(event),
-            identity_id=identity.identity_id if identity else None,
-            identity_arn=identity.arn if identity else None,
-            plan_id=getattr(event, "plan_id", None),
-            compliance=event.compliance.value if isinstance(event, IdentityEvaluated) else None,
-            event=event.model_dump(mode="json", exclude_none=True),
-            previous_hash=head.entry_hash if head else NO_PREVIOUS,
-        )
-    )
+    plan_id, pci = getattr(event, "plan_id", None), getattr(event, "pci", None)
+    kept = kept_of(event)
+    return AuditEntry(
+        chain=chain_of(event),
+        sequence=head.sequence + 1 if head else 1,
+        event_id=event.event_id,
+        event_type=event.type_name(),
+        occurred_at=event.occurred_at,
+        recorded_at=now,
+        account_id=event.account_id,
+        summary=_cut(summary_of(event), MAX_SUMMARY),
+        identity_id=identity.identity_id if identity else None,
+        identity_arn=_cut(identity.arn, MAX_ARN) if identity else None,
+        identity_name=_cut(identity.name, MAX_KEY) if identity else None,
+        identity_type=identity.type.value if identity else None,
+        plan_id=plan_id if plan_id and len(plan_id) <= MAX_KEY else None,
+        compliance=event.compliance.value if isinstance(event, IdentityEvaluated) else None,
+        pci=pci if pci is not None and math.isfinite(pci) else None,
+        event=kept.fields,
+        event_left_out=kept.left_out,
+        event_sha256=kept.sha256,
+        previous_hash=head.entry_hash if head else NO_PREVIOUS,
+    ).sealed()
 
 
-def summary_of(event: DomainEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form
-    """What happened, in one sentence."""
-    match event:
-        case ScoreRequested():
-            return f"A score of {event.identity.name} was requested: {event.reason}"
-        case IdentityScored():
-            before = f", was {event.previous_pci:.0f}" if event.previous_pci is not None else ""
-            unused = f"{event.unused} of {event.granted} permissions unused"
-            return f"{event.identity.name} has PCI {event.pci:.0f} ({event.band}){before}: {unused}"
-        case AccountScored():
-            return f"The account has PCI {event.pci:.0f} over {event.identities} identities"
-        case SweepPaused():
-            return f"The sweep of the account paused after {event.identities} identities, and goes on"
-        case IdentityEvaluated():
-            again = "still " if event.repeated else ""
-            return f"{event.identity.name} is {again}{event.compliance}: {event.annotation}"
-        case RemediationSkipped():
-            return f"Nothing was changed for {event.identity.name}: {event.message}"
-        case ExemptionExpired():
-            return (
-                f"The exemption of {event.identity.name} by {event.owner} ended on {event.expired_on}: {event.reason}"
-            )
-        case PlanEvent():
-            return _of_plan(event)
-        case _:
-            return event.type_name()
+def kept_of(event: DomainEvent) -> Kept:
+    """The event as JSON values, without its largest fields where it is over MAX_EVENT_BYTES."""
+    whole = {name: _finite(value) for name, value in event.model_dump(mode="json", exclude_none=True).items()}
+    sizes = {name: len(canonical_json(value).encode()) for name, value in whole.items()}
+    left_out: list[str] = []
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        if sum(sizes.values()) <= MAX_EVENT_BYTES:
+            break
+        left_out.append(name)
+        del sizes[name]
+    if not left_out:
+        return Kept(whole)
+    return Kept({name: whole[name] for name in sizes}, tuple(sorted(left_out)), digest_of(whole))
 
 
-def _of_plan(event: PlanEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form
-    plan, name = f"Plan {event.plan_id}", event.identity.name
-    match event:
-        case PlanProposed():
-            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
-            return f"{plan} would take {event.removes} permissions from {name}: {effect}"
-        case PolicyApplied():
-            effect = f"PCI {event.pci_before:.0f} to {event.pci_after:.0f}"
-            return f"{plan} took {event.removes} permissions from {name}: {effect}"
-        case PolicyRolledBack():
-            return f"{plan} of {name} was rolled back: {event.message}"
-        case RemediationFailed():
-            return f"{plan} of {name} needs a person: {event.message}"
-        case PlanDue():
-            return f"{plan} of {name} is due: {DUE[event.why]}"
-        case RestorationDue():
-            return f"{plan} of {name} may have to be given back: {event.message}"
-        case AccessRegretted():
-            taken = _listed(event.lost)
-            return f"{name} was refused {_listed(event.actions)} after plan {event.plan_id} took away {taken}"
-        case AccessRestored():
-            return f"{name} may use {_listed(event.actions)} again, {_span(event.seconds_to_restore)} after a refusal"
-        case _:
-            return event.type_name()
+def _finite(value: Any) -> Any:
+    """Numbers that DynamoDB has no place for, as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return value
 
 
-def _listed(actions: Sequence[str]) -> str:
-    """The first of some actions, and how many more there are."""
-    more = f" and {len(actions) - MAX_LISTED} more" if len(actions) > MAX_LISTED else ""
-    return ", ".join(actions[:MAX_LISTED]) + more
-
-
-def _span(seconds: float) -> str:
-    """How long something took, in the unit that people would use."""
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

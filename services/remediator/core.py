@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.remediator.by_service import changes_by_service
 from shared.envelope import describe
 from shared.errors import InputError
 from shared.events import (
@@ -122,6 +123,7 @@ def proposed_event(plan: Plan, mode: Mode, *, applies_from: datetime | None = No
         pci_after=plan.pci_after,
         expires_at=plan.expires_at,
         applies_from=applies_from,
+        by_service=changes_by_service(plan),
     )
 
 
@@ -183,6 +185,7 @@ def outcome_event(record: PlanRecord) -> IdentityEvent:
             pci_after=plan.pci_after,
             policy_arns=record.policy_arns,
             removed_top=plan.removes[:MAX_TOP],
+            by_service=changes_by_service(plan),
         )
     told = record.reason or UNRECORDED
     event: type[IdentityEvent] = RemediationFailed

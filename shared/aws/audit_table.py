@@ -1,27 +1,33 @@
-"""The audit table: append only, one chain per identity.
+"""The audit table: append only, one chain per identity and one for the account.
 
 | pk | sk | holds |
 |---|---|---|
-| `CHAIN#<chain>` | `<sequence, 12 digits>` | one AuditEntry, with the index keys `compliance_key` and `sort_time` |
+| `CHAIN#<chain>` | `<sequence, 12 digits>` | one AuditEntry, with the keys `sort_time`, `type_key`, `compliance_key` |
+| `CHAINS#<account id>` | `<owner>` | that the chain `<account id>/<owner>` exists, so that all chains can be listed |
 | `EVENT#<event id>` | `RECORDED` | where this event's entry is, so that recording it again does nothing |
-| `EVENT#<event id>` | `NOTIFIED` | that the security team was told |
 
-Indexes, each a Query and never a Scan: `by_account` (changes of an account between two times), `by_plan` (one plan's
-story), `by_compliance` (`<account id>#<compliance>`, newest first). The role can put and read, never update or delete.
+Indexes, each a Query and never a Scan: `by_account` (changes of an account between two times), `by_type` (events of one
+type, `<account id>#<event type>`; entries since version 2), `by_plan` (one plan's story), `by_compliance` (`<account
+id>#<compliance>`). The role can put and read, never update or delete.
+
+Whoever reads names times: `since` counts itself, `until` doesn't. Pages of 100 items are asked for as they are needed.
 """
 
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.aws.dynamodb import ABSENT, Item, Table, sortable
+from shared.aws.dynamodb import Item, Table, sortable
 from shared.errors import ConflictError
-from shared.model.audit import AuditEntry
+from shared.model.audit import AuditEntry, decode_entry
 from shared.model.plan import Compliance
+from shared.model.stored_entry import Head, StoredEntry, place_of
 
 MAX_ATTEMPTS = 10  # of appending to a chain that others append to as well
-KEYS = frozenset({"pk", "sk", "sort_time", "compliance_key"})
+PAGE_ITEMS = 100
+REGISTERED_SINCE = 2  # the version of entries whose writer lists each new chain
+CLOCK_MARGIN = timedelta(days=1)  # how much later than it was recorded an event may say it occurred
 
 
 class AuditTable:
@@ -30,73 +36,182 @@ class AuditTable:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def append(self, event_id: str, chain: str, build: Callable[[AuditEntry | None], AuditEntry]) -> bool:
+    def append(self, event_id: str, chain: str, build: Callable[[Head | None], AuditEntry]) -> bool:
         """Append the entry that `build` makes of the chain's head (None for an empty chain), once per event id.
 
-        Returns False when the event was recorded before. Raises ConflictError when other writers kept winning.
+        Entry, marker and, for a new chain, its place in the list of chains are written together or not at all. Returns
+        False when the event was recorded before. Raises ConflictError when other writers kept winning.
         """
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
+                if self._table.get(f"EVENT#{event_id}", "RECORDED"):
+                    return False
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 jitter, not a secret
-            if self._table.get(f"EVENT#{event_id}", "RECORDED"):
-                return False
-            entry = build(self.head(chain))
+            newest = self._newest(chain)
+            entry = build(newest.head if newest else None)
             marker = {"pk": f"EVENT#{event_id}", "sk": "RECORDED", "chain": chain, "sequence": entry.sequence}
             try:
-                self._table.put_all_new([_entry_item(entry), marker])
+                self._table.put_all_new([_item_of(entry), marker], also=_registration(chain, newest))
             except ConflictError:
                 continue
             return True
+        if self._table.get(f"EVENT#{event_id}", "RECORDED"):
+            return False
         raise ConflictError(f"audit chain {chain}: other writers won {MAX_ATTEMPTS} times")
+
+    def chains(self, account_id: str) -> Iterator[str]:
+        """Names of the account's chains, in order.
+
+        One to which only a version before the list of chains wrote is missing until its next entry.
+        """
+        for item in self._table.query(f"CHAINS#{account_id}", page_size=PAGE_ITEMS):
+            yield f"{account_id}/{item['sk']}"
+
+    def raw_chain(self, chain: str, *, from_sequence: int = 1) -> Iterator[StoredEntry]:
+        """Entries of one chain as they are stored, oldest first, in pages of 1 MB: what verification needs."""
+        first = place_of(from_sequence) if from_sequence > 1 else None
+        return map(StoredEntry, self._table.query(f"CHAIN#{chain}", sk_from=first))
 
     def head(self, chain: str) -> AuditEntry | None:
         """Newest entry of a chain."""
-        newest = self._table.query(f"CHAIN#{chain}", newest_first=True, limit=1)
-        return next(map(_entry_of, newest), None)
+        newest = self._newest(chain)
+        return decode_entry(newest) if newest else None
 
-    def chain(self, chain: str) -> Iterator[AuditEntry]:
-        """Entries of one chain, oldest first, all pages."""
-        return map(_entry_of, self._table.query(f"CHAIN#{chain}"))
+    def at(self, chain: str, sequence: int) -> AuditEntry | None:
+        """The entry at one place of a chain."""
+        item = self._table.get(f"CHAIN#{chain}", place_of(sequence))
+        return _entry_of(item) if item else None
 
-    def of_account(self, account_id: str, *, since: datetime) -> Iterator[AuditEntry]:
-        """Entries of one account from `since` on, oldest first."""
-        index = ("by_account", "account_id", "sort_time")
-        return map(_entry_of, self._table.query(account_id, index=index, sk_from=sortable(since)))
+    def of_event(self, event_id: str) -> AuditEntry | None:
+        """The entry that records an event."""
+        marker = self._table.get(f"EVENT#{event_id}", "RECORDED")
+        return self.at(marker["chain"], marker["sequence"]) if marker else None
+
+    def chain(
+        self,
+        chain: str,
+        *,
+        from_sequence: int = 1,
+        until_sequence: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[AuditEntry]:
+        """Entries of one chain in the order in which they were recorded; both places are inclusive."""
+        if until_sequence is not None and until_sequence < from_sequence:
+            return iter(())
+        items = self._table.query(
+            f"CHAIN#{chain}",
+            sk_from=place_of(from_sequence) if from_sequence > 1 else None,
+            sk_until=place_of(until_sequence) if until_sequence is not None else None,
+            newest_first=newest_first,
+            page_size=PAGE_ITEMS,
+        )
+        return map(_entry_of, items)
+
+    def of_identity(
+        self,
+        account_id: str,
+        identity_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        from_sequence: int = 1,
+        until_sequence: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[AuditEntry]:
+        """The history of an identity in the order in which it was recorded; `account` is the account's own.
+
+        Both places in the chain are inclusive: they let a reader go on where it stopped.
+        """
+        entries = self.chain(
+            f"{account_id}/{identity_id}",
+            from_sequence=from_sequence,
+            until_sequence=until_sequence,
+            newest_first=newest_first,
+        )
+        for entry in entries:
+            if newest_first and since is not None and entry.recorded_at < since - CLOCK_MARGIN:
+                return  # what was recorded even earlier had not occurred later
+            if (since is None or since <= entry.occurred_at) and (until is None or entry.occurred_at < until):
+                yield entry
+
+    def of_account(
+        self,
+        account_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[AuditEntry]:
+        """Entries of one account in the order of their time."""
+        return self._by("by_account", "account_id", account_id, since, until, newest_first=newest_first)
+
+    def of_type(
+        self,
+        account_id: str,
+        event_type: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[AuditEntry]:
+        """Entries of one type of event in an account, in the order of their time; none of version 1."""
+        return self._by("by_type", "type_key", f"{account_id}#{event_type}", since, until, newest_first=newest_first)
 
     def of_plan(self, plan_id: str) -> Iterator[AuditEntry]:
         """The story of one plan, oldest first."""
-        return map(_entry_of, self._table.query(plan_id, index=("by_plan", "plan_id", "sort_time")))
+        return self._by("by_plan", "plan_id", plan_id, None, None, newest_first=False)
 
-    def of_compliance(self, account_id: str, compliance: Compliance) -> Iterator[AuditEntry]:
-        """Verdicts of one kind in an account, newest first."""
-        key, index = f"{account_id}#{compliance}", ("by_compliance", "compliance_key", "sort_time")
-        return map(_entry_of, self._table.query(key, index=index, newest_first=True))
+    def of_compliance(
+        self,
+        account_id: str,
+        compliance: Compliance,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        newest_first: bool = True,
+    ) -> Iterator[AuditEntry]:
+        """Verdicts of one kind in an account, newest first unless asked otherwise."""
+        key = f"{account_id}#{compliance}"
+        return self._by("by_compliance", "compliance_key", key, since, until, newest_first=newest_first)
 
-    def was_notified(self, event_id: str) -> bool:
-        """Whether the security team was told of this event."""
-        return self._table.get(f"EVENT#{event_id}", "NOTIFIED") is not None
+    def _newest(self, chain: str) -> StoredEntry | None:
+        return next(map(StoredEntry, self._table.query(f"CHAIN#{chain}", newest_first=True, limit=1)), None)
 
-    def note_notified(self, event_id: str, *, now: datetime) -> None:
-        """Remember that the security team was told; saying it twice is fine."""
-        item = {"pk": f"EVENT#{event_id}", "sk": "NOTIFIED", "notified_at": sortable(now)}
-        try:
-            self._table.put(item, condition=ABSENT)
-        except ConflictError:
-            return
+    def _by(
+        self,
+        index: str,
+        attribute: str,
+        key: str,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        newest_first: bool,
+    ) -> Iterator[AuditEntry]:
+        if since is not None and until is not None and until <= since:
+            return iter(())
+        items = self._table.query(
+            key,
+            index=(index, attribute, "sort_time"),
+            sk_from=sortable(since) if since else None,
+            sk_until=sortable(until) if until else None,  # less than any key of this time, which goes on behind it
+            newest_first=newest_first,
+            page_size=PAGE_ITEMS,
+        )
+        return map(_entry_of, items)
 
 
-def _entry_item(entry: AuditEntry) -> Item:
-    fields = entry.model_dump(mode="json", exclude_none=True)
-    item = {
-        "pk": f"CHAIN#{entry.chain}",
-        "sk": f"{entry.sequence:012d}",
-        "sort_time": f"{sortable(entry.occurred_at)}#{entry.event_id}",
-        **fields,
-    }
-    if entry.compliance:
-        item["compliance_key"] = f"{entry.account_id}#{entry.compliance}"
-    return item
+def _registration(chain: str, newest: StoredEntry | None) -> list[Item]:
+    """The chain's place in the list of chains, where its last writer may not have noted it."""
+    version = newest.attributes.get("schema_version") if newest else None
+    if isinstance(version, int) and version >= REGISTERED_SINCE:
+        return []
+    account_id, owner = chain.split("/", 1)
+    return [{"pk": f"CHAINS#{account_id}", "sk": owner, "chain": chain}]
+
+
+def _item_of(entry: AuditEntry) -> Item:
+    return dict(StoredEntry.of(entry.fields()).attributes)
 
 
 def _entry_of(item: Item) -> AuditEntry:
-    return AuditEntry.model_validate({name: value for name, value in item.items() if name not in KEYS})
+    return decode_entry(StoredEntry(item))

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
-from shared.aws.clients import CONFIG, aws_errors
+from shared.aws.caller import caller_of, outputs_of, parameters_of
+from shared.aws.clients import CONFIG
 from shared.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -27,32 +27,31 @@ class BackfillSession:
     """Makes the clients of one caller; the bucket's region is found by S3 itself."""
 
     def __init__(self, *, region: str | None = None, profile: str | None = None) -> None:
-        with aws_errors("reading the AWS configuration"):
-            self._session = boto3.Session(region_name=region, profile_name=profile)
+        self._caller = caller_of(region=region, profile=profile)
 
     def s3(self, *, connections: int) -> "S3Client":
         """Client of S3 for as many threads as there are connections."""
-        with aws_errors("reading the AWS configuration"):
-            return self._session.client("s3", config=CONFIG.merge(Config(max_pool_connections=connections)))
+        client: S3Client = self._caller.client("s3", CONFIG.merge(Config(max_pool_connections=connections)))
+        return client
 
     def athena(self) -> "AthenaClient":
         """Client of Athena."""
-        with aws_errors("reading the AWS configuration"):
-            return self._session.client("athena", config=CONFIG)
+        client: AthenaClient = self._caller.client("athena")
+        return client
 
     def dynamodb(self) -> "DynamoDBClient":
         """Client of DynamoDB."""
-        with aws_errors("reading the AWS configuration"):
-            return self._session.client("dynamodb", config=CONFIG)
+        client: DynamoDBClient = self._caller.client("dynamodb")
+        return client
 
-    def ledger_of(self, stack_name: str) -> LedgerPlace:
-        """Where a stack has its ledger. Raises NotFoundError when the stack isn't there or isn't leastwise."""
-        with aws_errors(f"DescribeStacks {stack_name}"):
-            client = self._session.client("cloudformation", config=CONFIG)
-            stack = client.describe_stacks(StackName=stack_name)["Stacks"][0]
-        outputs = {each.get("OutputKey"): each.get("OutputValue") for each in stack.get("Outputs", [])}
-        parameters = {each.get("ParameterKey"): each.get("ParameterValue") for each in stack.get("Parameters", [])}
-        table, retention = outputs.get("UsageTableName"), parameters.get("LedgerRetentionDays")
+    def ledger_of(self, stack_name: str | None) -> LedgerPlace:
+        """Where a stack has its ledger; the caller's own stack where none is named.
+
+        Raises InputError when the stack isn't there, NotFoundError when it isn't leastwise.
+        """
+        caller = self._caller._replace(stack_name=stack_name) if stack_name else self._caller
+        stack = caller.stack()
+        table, retention = outputs_of(stack).get("UsageTableName"), parameters_of(stack).get("LedgerRetentionDays")
         if not table or not retention:
-            raise NotFoundError(f"stack {stack_name} has no usage ledger: is it leastwise, and up to date?")
+            raise NotFoundError(f"stack {caller.stack_name} has no usage ledger: is it leastwise, and up to date?")
         return LedgerPlace(table, int(retention))

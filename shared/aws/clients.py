@@ -3,13 +3,14 @@
 import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import ConflictError, DeniedError, DependencyError, InputError, NotFoundError
+from shared.aws.refusals import of_answer, of_sdk
+from shared.errors import CallerError, LeastwiseError
 
 if TYPE_CHECKING:
     from types_boto3_cloudtrail import CloudTrailClient
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
 # Every service that a function calls: the build keeps only these in the artefacts' botocore data.
-AWS_SERVICES = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "s3", "sns", "sqs", "ssm")
+AWS_SERVICES = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "kms", "s3", "sns", "sqs", "ssm")
 
 CONFIG = Config(
     connect_timeout=3,
@@ -31,31 +33,7 @@ CONFIG = Config(
     retries={"mode": "adaptive", "max_attempts": 6},  # exponential backoff with jitter, bounded
     user_agent_extra="leastwise",
 )
-
-NOT_FOUND = frozenset(
-    {
-        "NoSuchBucket",
-        "NoSuchEntity",
-        "NoSuchEntityException",
-        "NoSuchKey",
-        "NoSuchVersion",
-        "ParameterNotFound",
-        "ResourceNotFoundException",
-    }
-)
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
-CONFLICT = frozenset(
-    {
-        "ConcurrentModification",
-        "ConcurrentModificationException",
-        "ConditionalCheckFailedException",
-        "EntityAlreadyExists",
-        "EntityTemporarilyUnmodifiable",
-        "TransactionCanceledException",
-        "TransactionConflictException",
-    }
-)
-NEVER = frozenset({"MalformedPolicyDocument", "UnmodifiableEntity", "ValidationError", "ValidationException"})
+IMPATIENT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 2})
 
 
 class AnalyzerClient(Protocol):
@@ -100,6 +78,12 @@ def iam() -> "IAMClient":
 
 
 @functools.cache
+def kms() -> "KMSClient":
+    """Client of KMS."""
+    return boto3.client("kms", config=CONFIG)
+
+
+@functools.cache
 def config() -> "ConfigServiceClient":
     """Client of AWS Config."""
     return boto3.client("config", config=CONFIG)
@@ -113,8 +97,8 @@ def s3() -> "S3Client":
 
 @functools.cache
 def sns() -> "SNSClient":
-    """Client of SNS."""
-    return boto3.client("sns", config=CONFIG)
+    """Client of SNS, which gives up early: what could not be sent waits in the outbox."""
+    return boto3.client("sns", config=CONFIG.merge(IMPATIENT))
 
 
 @functools.cache
@@ -135,19 +119,11 @@ def aws_errors(call: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _translated(call, error) from error
-    except (NoRegionError, NoCredentialsError, ProfileNotFound) as error:
-        hint = "name a region with --region or AWS_REGION, credentials with --profile or as the AWS CLI finds them"
-        raise InputError(f"{str(error).rstrip('.')}: {hint}") from error
+        _raise(of_answer(call, error), error)
     except BotoCoreError as error:
-        raise DependencyError(f"{call}: {type(error).__name__}") from error
+        _raise(of_sdk(call, error), error)
 
 
-def _translated(call: str, error: ClientError) -> DependencyError | InputError:
-    details = error.response.get("Error", {})
-    code = details.get("Code", "Unknown")
-    message = f"{call}: {code}: {details.get('Message', '')[:200]}"
-    for codes, kind in ((NOT_FOUND, NotFoundError), (DENIED, DeniedError), (CONFLICT, ConflictError)):
-        if code in codes:
-            return kind(message)
-    return InputError(message) if code in NEVER else DependencyError(message)
+def _raise(meaning: LeastwiseError, error: Exception) -> NoReturn:
+    """Raise what an error means; AWS's words about the caller's credentials may repeat them, even in a traceback."""
+    raise meaning from None if isinstance(meaning, CallerError) else error

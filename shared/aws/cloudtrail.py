@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.aws.clients import aws_errors
+from shared.errors import DependencyError
+from shared.model.account_setup import TrailSetup
 from shared.model.recording import Recording, recording_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,40 @@ class TrailReader:
                 answer = client.get_event_selectors(TrailName=arn)
             recording = recording.join(recording_of(answer))
         return recording
+
+    def setups(self) -> list[TrailSetup]:
+        """Every trail that records in our region, those of other home regions and of the organization included.
+
+        A trail that can't be asked for its state or its selectors says so. Raises DependencyError where there is no
+        list of trails.
+        """
+        with aws_errors("DescribeTrails"):
+            trails = self._client_in(None).describe_trails(includeShadowTrails=True)["trailList"]
+        return [self._setup(trail) for trail in trails]
+
+    def _setup(self, trail: "TrailTypeDef") -> TrailSetup:
+        arn = trail["TrailARN"]
+        setup = TrailSetup(
+            arn=arn,
+            home_region=trail.get("HomeRegion", ""),
+            bucket=trail.get("S3BucketName", ""),
+            is_multi_region=trail.get("IsMultiRegionTrail", False),
+            has_global_events=trail.get("IncludeGlobalServiceEvents", False),
+            is_validated=trail.get("LogFileValidationEnabled", False),
+            key=trail.get("KmsKeyId", ""),
+        )
+        try:
+            client = self._client_in(setup.home_region or None)
+            with aws_errors(f"GetTrailStatus {arn}"):
+                status = client.get_trail_status(Name=arn)
+            setup = setup._replace(
+                is_logging=bool(status.get("IsLogging")), delivery_error=status.get("LatestDeliveryError", "")
+            )
+            with aws_errors(f"GetEventSelectors {arn}"):
+                answer = client.get_event_selectors(TrailName=arn)
+        except DependencyError as error:
+            return setup._replace(unread=str(error))
+        return setup._replace(recording=recording_of(answer))
 
     def _trails(self, bucket: str) -> list["TrailTypeDef"]:
         """Trails of all regions that deliver to the bucket; DescribeTrails gives all at once."""

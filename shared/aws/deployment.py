@@ -5,11 +5,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
+from shared.aws.caller import caller_of, missing_output, outputs_of
 from shared.aws.clients import CONFIG, aws_errors
-from shared.errors import DependencyError, InputError, NotFoundError
+from shared.errors import DependencyError, InputError
 
 MAX_CALLER = 200  # characters
 INPUT_ERRORS = frozenset({"InputError", "PolicyDocumentError", "SettingsError"})
@@ -21,24 +21,19 @@ _LONG_READ = Config(
 class Deployment:
     """One deployed stack, reached with the caller's own credentials."""
 
-    def __init__(self, stack_name: str, *, region: str | None = None, profile: str | None = None) -> None:
-        self._stack_name = stack_name
-        with aws_errors("reading the AWS configuration"):
-            self._session = boto3.Session(region_name=region, profile_name=profile)
+    def __init__(self, stack_name: str | None = None, *, region: str | None = None, profile: str | None = None) -> None:
+        self._caller = caller_of(stack_name, region=region, profile=profile)
+        self.stack_name = self._caller.stack_name
 
     def outputs(self) -> dict[str, str]:
-        """Outputs of the stack by name. Raises NotFoundError when it is not there."""
-        with aws_errors(f"DescribeStacks {self._stack_name}"):
-            client = self._session.client("cloudformation", config=CONFIG)
-            stacks = client.describe_stacks(StackName=self._stack_name)["Stacks"]
-        outputs = stacks[0].get("Outputs", []) if stacks else []
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs if "OutputKey" in output}
+        """Outputs of the stack by name. Raises InputError when it is not there."""
+        return outputs_of(self._caller.stack())
 
     def caller(self) -> str:
         """Who asks, for the journal: the ARN of the credentials' identity, else the name of the computer's user."""
         try:
             with aws_errors("GetCallerIdentity"):
-                caller = self._session.client("sts", config=CONFIG).get_caller_identity()["Arn"]
+                caller = self._caller.client("sts").get_caller_identity()["Arn"]
         except DependencyError:
             caller = os.environ.get("USER", "")
         return "".join(char for char in caller if char.isprintable())[:MAX_CALLER]
@@ -50,9 +45,9 @@ class Deployment:
         """
         outputs = self.outputs()
         if output not in outputs:
-            raise NotFoundError(f"stack {self._stack_name} has no output {output}: is it leastwise, and up to date?")
+            raise missing_output(self.stack_name, output)
         with aws_errors(f"Invoke {outputs[output]}"):
-            client = self._session.client("lambda", config=CONFIG.merge(_LONG_READ))
+            client = self._caller.client("lambda", CONFIG.merge(_LONG_READ))
             answer = client.invoke(FunctionName=outputs[output], Payload=json.dumps(payload).encode())
             content = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):

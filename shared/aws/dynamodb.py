@@ -73,20 +73,23 @@ class Table:
         *,
         sk_prefix: str = "",
         sk_from: str | None = None,
+        sk_until: str | None = None,
         index: tuple[str, str, str] | None = None,
         newest_first: bool = False,
         limit: int | None = None,
+        page_size: int | None = None,
     ) -> Iterator[Item]:
-        """Read the items of one partition in key order, all pages.
+        """Read the items of one partition in key order, page after page as they are asked for.
 
-        `index` is (name, partition key attribute, sort key attribute) of a secondary index; `sk_from` is inclusive.
+        `index` is (name, partition key attribute, sort key attribute) of a secondary index. `sk_from` and `sk_until`
+        are inclusive; `limit` ends the reading after so many items. A page has at most `page_size` items, and 1 MB.
         """
         pk_name, sk_name = (index[1], index[2]) if index else ("pk", "sk")
         condition, names, values = "#pk = :pk", {"#pk": pk_name}, {":pk": pk}
-        if sk_prefix or sk_from is not None:
+        if of_sort_key := _sort_key_condition(sk_prefix, sk_from, sk_until):
             names["#sk"] = sk_name
-            condition += " AND #sk >= :sk" if sk_from is not None else " AND begins_with(#sk, :sk)"
-            values[":sk"] = sk_from if sk_from is not None else sk_prefix
+            condition += f" AND {of_sort_key[0]}"
+            values |= of_sort_key[1]
         request: QueryInputPaginateTypeDef = {
             "TableName": self._name,
             "KeyConditionExpression": condition,
@@ -98,7 +101,9 @@ class Table:
         if index:
             request["IndexName"] = index[0]
         if limit is not None:
-            request["PaginationConfig"] = {"MaxItems": limit, "PageSize": limit}
+            request["PaginationConfig"] = {"MaxItems": limit, "PageSize": min(limit, page_size or limit)}
+        elif page_size is not None:
+            request["PaginationConfig"] = {"PageSize": page_size}
         with aws_errors(f"Query {self._name}"):
             for page in self._client.get_paginator("query").paginate(**request):
                 yield from map(plain_item, page["Items"])
@@ -116,18 +121,29 @@ class Table:
         with aws_errors(f"PutItem {self._name}"):
             self._client.put_item(TableName=self._name, Item=_item(item), **optional)
 
-    def put_all_new(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Write items in one transaction, all or none, each of which must not exist yet.
+    def put_all_new(self, items: Iterable[Mapping[str, Any]], *, also: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Write items in one transaction, all or none, each of which must not exist yet; `also` whatever was there.
 
-        Raises ConflictError when one does.
+        Raises ConflictError when one exists, or another transaction is at one of them.
         """
+        puts: list[dict[str, Any]] = [
+            *({"TableName": self._name, "Item": _item(item), "ConditionExpression": ABSENT} for item in items),
+            *({"TableName": self._name, "Item": _item(item)} for item in also),
+        ]
         with aws_errors(f"TransactWriteItems {self._name}"):
-            self._client.transact_write_items(
-                TransactItems=[
-                    {"Put": {"TableName": self._name, "Item": _item(item), "ConditionExpression": ABSENT}}
-                    for item in items
-                ]
-            )
+            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])  # type: ignore[typeddict-item]
+
+
+def _sort_key_condition(prefix: str, first: str | None, last: str | None) -> tuple[str, dict[str, str]] | None:
+    match first, last:
+        case None, None:
+            return ("begins_with(#sk, :sk)", {":sk": prefix}) if prefix else None
+        case str(), str():
+            return "#sk BETWEEN :first AND :last", {":first": first, ":last": last}
+        case str(), None:
+            return "#sk >= :sk", {":sk": first}
+        case _:
+            return "#sk <= :sk", {":sk": str(last)}
 
 
 def sortable(moment: datetime) -> str:

@@ -22,7 +22,7 @@ def test_the_demonstration_holds_every_claim(tmp_path: Path) -> None:
     assert "checks held" in ran.stdout
     html = report.read_text(encoding="utf-8")
     assert "legacy-batch" in html
-    assert "http://" not in html
+    assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")  # the name of a vocabulary, not an address
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

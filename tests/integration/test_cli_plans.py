@@ -171,11 +171,11 @@ def test_a_plan_is_shown_with_state_proofs_calls_and_diff(journal: Journal) -> N
     assert "State: PROPOSED since" in shown
     assert "put boundary" in shown
     assert "to come" in shown
-    assert f"leastwise plan approve {FIRST} --region {REGION}" in shown
+    assert f"leastwise plan approve {FIRST} --stack-name leastwise --region {REGION}" in shown
     applied = run("plan", "show", SECOND).stdout
     assert "Approved by arn:aws:iam::123456789012:user/eve" in applied
     assert "watched until" in applied
-    assert f"leastwise plan rollback {SECOND} --region {REGION}" in applied
+    assert f"leastwise plan rollback {SECOND} --stack-name leastwise --region {REGION}" in applied
 
 
 def test_the_calls_of_a_plan_are_those_of_the_journal(journal: Journal) -> None:

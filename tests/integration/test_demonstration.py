@@ -2,16 +2,20 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cli.reporting.model import Claim, Report, ReportIdentity, ReportKind
 from infra.local.demonstration.account import IDENTITIES
 from infra.local.demonstration.checks import Check
 from infra.local.demonstration.findings import Findings, IdentityFinding
+from infra.local.demonstration.inbox import notice_of
 from infra.local.demonstration.records import RECORDED_ACCOUNT, STRETCH_DAYS, recorded, replayed
-from infra.local.demonstration.report import write_report
+from infra.local.demonstration.report import demonstrated, write_report
 from infra.local.refresh_managed_policies import TARGET, managed_policies
 from shared.model.identity import IdentityRef, IdentityType
 from shared.model.score import CoverageSummary, Score
@@ -70,10 +74,50 @@ def test_each_identity_gets_the_records_of_its_job_and_the_unused_one_none() -> 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
 def test_the_report_escapes_what_comes_from_outside(tmp_path: Path, name: str) -> None:
-    coverage = CoverageSummary(window_days=90, observed_days=60)
-    score = Score(
+    target = tmp_path / "new" / "report.html"
+
+    write_report(report_on(name), findings_on(name), target)
+
+    html = target.read_text(encoding="utf-8")
+    assert name not in html
+    assert html.count("<img") == 0
+
+
+def test_the_report_tells_what_was_before_how_it_ended_and_what_was_checked() -> None:
+    report = demonstrated(report_on("sam"), findings_on("rolled back"))
+
+    assert report.kind is ReportKind.DEMONSTRATION
+    assert report.account_pci_before == 90.0
+    assert report.claims == (Claim("rolled back", held=False, detail="rolled back"),)
+    assert report.identities[0].outcome == "rolled back. PCI 80 before, 20 after; rolled back"
+
+
+def test_an_identity_without_a_finding_stays_as_it_is() -> None:
+    report = report_on("sam")
+
+    assert demonstrated(report, replace(findings_on("sam"), identities=())).identities == report.identities
+
+
+def test_a_message_of_the_topic_names_its_event_and_a_digest_all_of_its_own() -> None:
+    alone = {"text": "one", "event": {"event_id": "e1"}}
+    many = {"text": "two", "digest": {"messages": [{"event_id": "e1"}, {"event_id": "e2"}]}}
+
+    single = notice_of(body_of(alone, "String", "PolicyApplied"))
+    digest = notice_of(body_of(many, "String.Array", '["PlanProposed", "PolicyApplied"]'))
+
+    assert (single.is_digest, single.types, single.event_ids) == (False, ("PolicyApplied",), ("e1",))
+    assert (digest.is_digest, digest.types, digest.event_ids) == (True, ("PlanProposed", "PolicyApplied"), ("e1", "e2"))
+
+
+def body_of(told: Mapping[str, object], kind: str, types: str) -> dict[str, object]:
+    attributes = {"type": {"Type": kind, "Value": types}}
+    return {"Subject": "s", "Message": json.dumps(told), "MessageAttributes": attributes}
+
+
+def scored(pci: float) -> Score:
+    return Score(
         identity=REFS["sam"],
-        pci=1,
+        pci=pci,
         model_version="pci-1",
         catalogue_version="test",
         scored_at=NOW,
@@ -82,14 +126,42 @@ def test_the_report_escapes_what_comes_from_outside(tmp_path: Path, name: str) -
         unused=0,
         unobservable=0,
         reach=0,
-        coverage=coverage,
+        coverage=CoverageSummary(window_days=90, observed_days=60),
     )
-    finding = IdentityFinding(name, REFS["sam"].arn, name, score, score, None, (), name)
-    target = tmp_path / "new" / "report.html"
 
-    write_report(Findings(1.0, 1.0, (finding,), (Check(name, held=True, detail=name),)), target)
 
-    html = target.read_text(encoding="utf-8")
-    assert name not in html
-    assert html.count("<script") == 0
-    assert html.count("<img") == 0
+def findings_on(text: str) -> Findings:
+    finding = IdentityFinding(text, REFS["sam"].arn, text, scored(80), scored(20), text)
+    return Findings(90.0, 10.0, (finding,), (Check(text, held=False, detail=text),))
+
+
+def report_on(name: str) -> Report:
+    identity = ReportIdentity(
+        arn=REFS["sam"].arn,
+        identity_id=REFS["sam"].identity_id,
+        type="user",
+        name=name,
+        pci=80.0,
+        band="high",
+        compliance="NON_COMPLIANT",
+        exempt=None,
+        granted=1,
+        used=1,
+        unused=0,
+        unobservable=0,
+        reach=0.0,
+        observed_days=60,
+    )
+    return Report(
+        kind=ReportKind.DEPLOYED,
+        account_id=ACCOUNT,
+        as_of=NOW,
+        window_days=90,
+        threshold=60.0,
+        model_version="pci-1",
+        catalogue_version="test",
+        account_pci=80.0,
+        excluded=0,
+        bands={"high": 1},
+        identities=(identity,),
+    )

@@ -19,9 +19,11 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
-    """The role in an account where changes are announced 72 hours before."""
+    """The role in an account where changes are announced 72 hours before. It is noon: days begin twelve hours later."""
     monkeypatch.setenv("LEASTWISE_NOTICE_HOURS", "72")
     house.mode("auto")
+    noon = house.now().replace(hour=12, minute=0, second=0, microsecond=0)
+    pass_time(house, noon + DAY - house.now())
     return house
 
 

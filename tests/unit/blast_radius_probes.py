@@ -8,7 +8,7 @@ role: what its permissions boundary still holds back.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tests.unit.rendered_roles import ACCOUNT, REGION
+from tests.unit.rendered_roles import ACCOUNT, REGION, STACK
 
 
 class Column(NamedTuple):
@@ -231,8 +231,8 @@ OTHERS: tuple[Row, ...] = (
     ("ssm:GetParameter", f"{SSM}other/secret", NOTHING, ".. .. . ++"),
     ("ssm:PutParameter", f"{SSM}leastwise/mode", NOTHING, ".. .. . .."),
     ("ssm:PutParameter", f"{SSM}leastwise/safeguards", NOTHING, ".. .. . .."),
-    ("events:PutEvents", f"{EVENTS}EventBus", {"events:source": "leastwise.remediator"}, "++ ++ + ++"),
-    ("events:PutEvents", f"{EVENTS}EventBus", {"events:source": "leastwise.evaluator"}, ".. .. . ++"),
+    ("events:PutEvents", f"{EVENTS}{STACK}", {"events:source": "leastwise.remediator"}, "++ ++ + ++"),
+    ("events:PutEvents", f"{EVENTS}{STACK}", {"events:source": "leastwise.evaluator"}, ".. .. . ++"),
     ("events:PutEvents", f"{EVENTS}default", {"events:source": "leastwise.remediator"}, ".. .. . ++"),
     ("sqs:SendMessage", f"{SQS}RemediationQueue", NOTHING, ".. .. . ++"),
     ("sqs:SendMessage", f"{SQS}RestoreQueue", NOTHING, ".. .. . ++"),

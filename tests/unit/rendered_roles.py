@@ -1,10 +1,11 @@
-"""Roles of template.yaml as they stand in an account: every intrinsic function resolved, policies as plain JSON."""
+"""Roles and policies of the templates as they stand in an account: intrinsic functions resolved, plain JSON."""
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from infra.build.template import load_template
+from infra.build.template import TEMPLATE, load_template
 
 ACCOUNT, REGION, STACK = "111122223333", "us-east-1", "leastwise"
 PSEUDO = {
@@ -24,6 +25,14 @@ ARNS = {
     "AWS::Serverless::Function": "lambda:{0}:function:{1}",
     "AWS::DynamoDB::Table": "dynamodb:{0}:table/{1}",
     "AWS::Config::ConfigRule": "config:{0}:config-rule/{1}",
+    "AWS::KMS::Key": "kms:{0}:key/{1}",
+}
+BUCKET_ARN = "arn:aws:s3:::{}"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/leastwise/{{}}"
+# What the nested stack of data holds beside tables, by the name of its output.
+DATA_OUTPUTS = {
+    "AuditAnchorBucketArn": ("AWS::S3::Bucket", "AnchorBucket"),
+    "AnchorSigningKeyArn": ("AWS::KMS::Key", "AnchorSigningKey"),
 }
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 
@@ -38,10 +47,10 @@ class Role(NamedTuple):
 
 
 class Stack:
-    """The root template with values for its parameters: by default their own defaults."""
+    """A template, the root's if none is named, with values for its parameters: by default their own defaults."""
 
-    def __init__(self, **parameters: str) -> None:
-        template = load_template()
+    def __init__(self, path: Path = TEMPLATE, /, **parameters: str) -> None:
+        template = load_template(path)
         self._conditions = template["Conditions"]
         self._resources = template["Resources"]
         self._values = {
@@ -58,6 +67,13 @@ class Stack:
         limits = {boundary: self._resources[boundary]["Properties"]["PolicyDocument"]} if boundary else {}
         resolved = {one: self.resolve(document) for one, document in (managed | own).items()}
         return Role(resolved, {one: self.resolve(document) for one, document in limits.items()})
+
+    def resource_policy(self, name: str) -> Document:
+        """The document of a policy that stands on a bucket, queue or topic, or of a key or a bus itself."""
+        properties = self._resources[name]["Properties"]
+        document = next(properties[key] for key in ("PolicyDocument", "KeyPolicy", "Policy") if key in properties)
+        resolved: Document = self.resolve(document)
+        return resolved
 
     def resolve(self, value: Any) -> Any:
         """The value as AWS CloudFormation hands it on; what resolves to AWS::NoValue is left out."""
@@ -113,8 +129,14 @@ class Stack:
     def _arn(self, resource: str, attribute: str) -> str:
         kind, name = self._resources[resource]["Type"], resource
         if kind == "AWS::CloudFormation::Stack":
-            name = attribute.removeprefix("Outputs.").removesuffix("Arn")
-            kind = "AWS::DynamoDB::Table"
+            output = attribute.removeprefix("Outputs.")
+            kind, name = DATA_OUTPUTS.get(output, ("AWS::DynamoDB::Table", output.removesuffix("Arn")))
+        if kind == "AWS::S3::Bucket":
+            return BUCKET_ARN.format(name.lower())
+        if kind == "AWS::IAM::Role":
+            return ROLE_ARN.format(name)
+        if kind == "AWS::Events::EventBus":
+            name = str(self.resolve(self._resources[name]["Properties"]["Name"]))
         return "arn:aws:" + ARNS[kind].format(f"{REGION}:{ACCOUNT}", name)
 
     def _logical_id(self, reference: Any) -> str | None:

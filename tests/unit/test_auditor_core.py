@@ -1,12 +1,25 @@
 """From event to audit entry: its chain, its place, one sentence for people, the whole event for machines."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from services.auditor.chain import verify_chain
-from services.auditor.core import chain_of, entry_of, summary_of
-from shared.events import EVENT_TYPES, AccessRestored, DomainEvent, IdentityEvaluated, IdentityEvent
+from services.auditor.core import MAX_EVENT_BYTES, MAX_SUMMARY, chain_of, entry_of
+from services.auditor.summaries import summary_of
+from shared.events import (
+    EVENT_TYPES,
+    AccessRestored,
+    DomainEvent,
+    IdentityEvaluated,
+    IdentityEvent,
+    RemediationFailed,
+    ScoreRequested,
+)
+from shared.model.audit import ENTRY_SCHEMA
+from shared.model.digests import digest_of
+from shared.model.stored_entry import StoredEntry
 from tests.builders import ACCOUNT, ANA, NOW, every_event, scored
 
 LATER = NOW + timedelta(minutes=5)
@@ -25,6 +38,10 @@ SUMMARIES = {
     "RestorationDue": "Plan plan-1 of ana may have to be given back: IAM refused",
     "AccessRegretted": "ana was refused s3:GetObject after plan plan-1 took away s3:GetObject, kms:Decrypt",
     "AccessRestored": "ana may use s3:GetObject, kms:Decrypt again, 3 minutes after a refusal",
+    "AlarmChanged": "The alarm leastwise/usage-dead-letters is ALARM, was OK: "
+    "Threshold Crossed: 1 datapoint [3.0] was greater than the threshold (0.0).",
+    "ControlChanged": f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob set the mode: it is off",
+    "AuditTrailBroken": "The audit trail does not verify: entry 17 was edited",
     "ExemptionExpired": "The exemption of ana by team-data ended on 2026-02-28: year end",
 }
 
@@ -58,18 +75,59 @@ def test_an_entry_holds_the_whole_event_and_what_it_is_found_by(event: DomainEve
     of_identity = isinstance(event, IdentityEvent)
     assert (entry.identity_id, entry.identity_arn) == ((ANA.identity_id, ANA.arn) if of_identity else (None, None))
     assert entry.plan_id == ("plan-1" if hasattr(event, "plan_id") and event.plan_id else None)
+    assert (entry.identity_name, entry.identity_type) == (("ana", "user") if of_identity else (None, None))
+    assert entry.pci == getattr(event, "pci", None)
+    assert (entry.event_left_out, entry.event_sha256) == ((), None)
     assert entry.compliance == ("NON_COMPLIANT" if isinstance(event, IdentityEvaluated) else None)
 
 
 def test_an_identity_has_a_chain_of_its_own_and_the_account_another() -> None:
     chains = {event.type_name(): chain_of(event) for event in every_event()}
-    assert {chains.pop("AccountScored"), chains.pop("SweepPaused")} == {f"{ACCOUNT}/account"}
+    of_account = {chains.pop(event.type_name()) for event in every_event() if not isinstance(event, IdentityEvent)}
+    assert of_account == {f"{ACCOUNT}/account"}
     assert set(chains.values()) == {f"{ACCOUNT}/{ANA.identity_id}"}
 
 
 def test_entries_follow_each_other_in_a_chain_that_verifies() -> None:
     first = entry_of(scored(version=1), None, now=NOW)
-    second = entry_of(scored(version=2), first, now=LATER)
+    second = entry_of(scored(version=2), first.head, now=LATER)
     assert (first.sequence, second.sequence) == (1, 2)
     assert second.previous_hash == first.entry_hash
-    assert verify_chain([first, second]).verified == 2
+    assert verify_chain(StoredEntry.of(entry.fields()) for entry in (first, second)).verified == 2
+
+
+def test_an_item_says_nothing_of_what_does_not_apply() -> None:
+    fields = entry_of(scored(), None, now=LATER).fields()
+    assert not {"plan_id", "compliance", "event_left_out", "event_sha256"} & fields.keys()
+    assert fields["schema_version"] == ENTRY_SCHEMA == 2
+
+
+HUGE: list[DomainEvent] = [
+    scored(top=tuple(f"s3:{number:070d}" for number in range(3_000))),
+    ScoreRequested.about(ANA, "k", occurred_at=NOW, reason="é" * 120_000),
+    RemediationFailed.about(
+        ANA, "k", occurred_at=NOW, plan_id="p" * 70_000, strategy="boundary", code="drift", message="m" * 70_000
+    ),
+    ScoreRequested.about(
+        ANA.model_copy(update={"arn": f"arn:aws:iam::{ACCOUNT}:user/{'a' * 200_000}"}), "k", occurred_at=NOW, reason="r"
+    ),
+]
+
+
+@pytest.mark.parametrize("event", HUGE, ids=["list", "text", "several", "arn"])
+def test_an_event_that_is_too_large_for_an_item_is_recorded_with_the_digest_of_the_whole(event: DomainEvent) -> None:
+    whole = event.model_dump(mode="json", exclude_none=True)
+    entry = entry_of(event, None, now=NOW)
+    assert len(json.dumps(entry.fields(), ensure_ascii=False).encode()) < MAX_EVENT_BYTES + 10_000
+    assert entry.event_left_out
+    assert entry.event_sha256 == digest_of(whole)
+    assert entry.event == {name: value for name, value in whole.items() if name not in entry.event_left_out}
+    assert {"event_id", "occurred_at", "account_id"} <= entry.event.keys()
+    assert verify_chain([StoredEntry.of(entry.fields())]).whole
+    assert max(len(entry.summary), len(entry.plan_id or ""), len(entry.identity_name or "")) <= MAX_SUMMARY
+
+
+def test_numbers_that_the_table_has_no_place_for_are_recorded_as_text() -> None:
+    entry = entry_of(scored(previous_pci=0.0).model_copy(update={"previous_pci": float("inf")}), None, now=NOW)
+    assert entry.event["previous_pci"] in {"inf", "Infinity"}
+    assert entry_of(scored().model_copy(update={"pci": float("nan")}), None, now=NOW).pci is None

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from cli.plan_body import LINES_SHOWN, show_diff
-from cli.propose import ScopeName, StrategyName, ToolName
+from cli.planning_options import ScopeName, StrategyName, ToolName
 from cli.terminal import console
 from infra.build.template import ROOT
 from shared.errors import InputError

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from cli.account_options import judged_moment
 from cli.main import app
-from cli.score import judged_moment
 from cli.score_tables import show_scores
 from shared.errors import InputError
 from shared.knowledge import load_risk

@@ -9,6 +9,9 @@ from pydantic import ValidationError
 from shared.events import (
     EVENT_TYPES,
     ROUTES,
+    AlarmChanged,
+    AuditTrailBroken,
+    ControlChanged,
     DomainEvent,
     IdentityEvent,
     IdentityScored,
@@ -42,6 +45,9 @@ def test_the_auditor_listens_to_everything_and_nobody_listens_to_themselves_but_
         SweepPaused: {Service.SCORER},
         PlanDue: {Service.REMEDIATOR},
         RestorationDue: {Service.REMEDIATOR},
+        AlarmChanged: {Service.AUDITOR},
+        ControlChanged: {Service.AUDITOR},
+        AuditTrailBroken: {Service.AUDITOR},
     }
     for event, route in ROUTES.items():
         assert Service.AUDITOR in route.consumers
@@ -100,4 +106,4 @@ def test_what_does_not_fit_is_refused(change: dict[str, object]) -> None:
 
 def test_events_about_identities_are_all_but_those_of_the_account() -> None:
     names = {event.type_name() for event in every_event() if not isinstance(event, IdentityEvent)}
-    assert names == {"AccountScored", "SweepPaused"}
+    assert names == {"AccountScored", "SweepPaused", "AlarmChanged", "ControlChanged", "AuditTrailBroken"}

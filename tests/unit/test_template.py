@@ -14,6 +14,8 @@ from shared.aws.journal import BY_STATUS
 from shared.events import (
     EVENT_TYPES,
     ROUTES,
+    AlarmChanged,
+    ControlChanged,
     DomainEvent,
     IdentityEvaluated,
     PlanDue,
@@ -27,7 +29,6 @@ Resource = dict[str, Any]
 
 TEMPLATE = load_template()
 DATA = load_template(ROOT / "infra" / "sam" / "data.yaml")
-MONITORING = load_template(ROOT / "infra" / "sam" / "monitoring.yaml")
 RESOURCES: dict[str, Resource] = TEMPLATE["Resources"]
 FUNCTIONS = functions_of(TEMPLATE)
 RULES = resources_of(TEMPLATE, "AWS::Events::Rule")
@@ -42,6 +43,10 @@ ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
 # The optional parts of the stack, by the condition that each has.
 OPTIONAL = ("ConfigEnabled", "TrailLogsRead", "StrategyReplaces", "DocumentAsks")
+# Made inside the auditor, of what AWS tells: whoever may put events on the bus must not be able to make them up.
+MADE_BY_THE_AUDITOR: set[type[DomainEvent]] = {AlarmChanged, ControlChanged}
+# The one table of which nothing is needed once it was told.
+PASSING = "NotificationsTable"
 COMBINED = {"DocumentAsksByEmail": ("DocumentAsks", "HasEmail")}
 BUCKET_OWNER = {"Fn::If": ["TrailLogBucketIsOurs", {"Ref": "AWS::AccountId"}, {"Ref": "TrailLogBucketAccountId"}]}
 
@@ -73,7 +78,12 @@ REMEDIATOR_RULES: dict[str, type[DomainEvent]] = {
     "RestorationDueRule": RestorationDue,
 }
 # The functions of a schedule, and the rules that may start each.
-SCHEDULED = {"SweepFunction": ("SweepRule", "SweepPausedRule"), "ReconcileFunction": ("ReconcileRule",)}
+SCHEDULED = {
+    "SweepFunction": ("SweepRule", "SweepPausedRule"),
+    "ReconcileFunction": ("ReconcileRule",),
+    "NotifyFunction": ("NotifyRule",),
+    "AnchorFunction": ("AnchorRule",),
+}
 
 # Settings class of each function: module and name. Its fields are the function's LEASTWISE_ variables, exactly.
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -89,6 +99,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "RestoreRequestFunction": ("services.remediator.settings", "RemediationSettings"),
     "ReconcileFunction": ("services.remediator.settings", "RemediationSettings"),
     "AuditFunction": ("services.auditor.settings", "AuditSettings"),
+    "NotifyFunction": ("services.auditor.settings", "NotifySettings"),
+    "AnchorFunction": ("services.auditor.settings", "AnchorSettings"),
 }
 CHANGING = {"RemediateFunction", "RemediationRequestFunction", "RestoreFunction", "RestoreRequestFunction"}
 
@@ -170,6 +182,7 @@ def rules_into(queue: str) -> set[str]:
 @pytest.mark.parametrize("service", CONSUMERS, ids=str)
 def test_given_the_routes_when_a_service_consumes_then_its_rules_match_exactly_those_events(service: Service) -> None:
     consumed = {event for event, route in ROUTES.items() if service in route.consumers}
+    consumed -= MADE_BY_THE_AUDITOR
     if service is Service.SCORER:
         consumed.remove(SweepPaused)  # goes to the sweep itself, held by a test of its own
     rules = CONSUMERS[service]
@@ -235,8 +248,9 @@ def test_given_an_inventory_when_it_is_read_then_by_the_sweep_and_by_the_one_cal
     }
 
 
-def test_given_the_auditor_when_events_are_published_then_it_hears_every_type() -> None:
-    assert set(RULES["AuditorEventsRule"]["Properties"]["EventPattern"]["detail-type"]) == set(EVENT_TYPES)
+def test_given_the_auditor_when_events_are_published_then_it_hears_every_type_that_is_not_its_own_making() -> None:
+    heard = set(RULES["AuditorEventsRule"]["Properties"]["EventPattern"]["detail-type"])
+    assert heard == set(EVENT_TYPES) - {event.type_name() for event in MADE_BY_THE_AUDITOR}
 
 
 def test_given_the_routes_when_a_function_may_publish_then_only_as_its_own_service_which_is_a_producer() -> None:
@@ -442,7 +456,9 @@ def test_given_what_was_taken_when_it_is_given_back_then_by_the_two_functions_th
 
 def test_given_the_log_files_when_functions_read_buckets_then_one_does_and_only_log_files_of_the_trail() -> None:
     readers = {name for name in FUNCTIONS if any(a.startswith(("s3:", "kms:")) for a in allowed_actions(name))}
-    assert readers == {"TrailLogFunction"}
+    assert readers == {"TrailLogFunction", "AnchorFunction"}, (
+        "what the second may do, test_blast_radius_auditor.py tells"
+    )
     statements = {tuple(as_list(s["Action"])): s for s in function_statements("TrailLogFunction")}
     files = statements[("s3:GetObject", "s3:GetObjectVersion")]
     bucket = "arn:${AWS::Partition}:s3:::${TrailLogBucketName}"
@@ -456,16 +472,31 @@ def test_given_the_log_files_when_functions_read_buckets_then_one_does_and_only_
 
 
 def test_given_the_audit_trail_when_functions_write_to_it_then_only_the_auditor_and_only_by_adding() -> None:
-    holders = {name for name in FUNCTIONS if "AuditTableArn" in json.dumps(function_statements(name))}
-    assert holders == {"AuditFunction"}
+    holders = {name: actions_on(name, "AuditTableArn") for name in FUNCTIONS if actions_on(name, "AuditTableArn")}
+    reads = {"dynamodb:GetItem", "dynamodb:Query"}
+    assert holders == {"AuditFunction": reads | {"dynamodb:PutItem"}, "AnchorFunction": {"dynamodb:Query"}}
     denied = {a for s in function_statements("AuditFunction") if s["Effect"] == "Deny" for a in s["Action"]}
     assert {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} <= denied
 
 
-def test_given_the_tables_when_functions_hold_them_then_nobody_may_delete_or_update_items() -> None:
+def test_given_the_tables_when_functions_hold_them_then_only_the_outbox_ever_loses_items() -> None:
+    adding = {f"dynamodb:{call}" for call in ("BatchGetItem", "GetItem", "PutItem", "Query")}
+    outbox = f"{PASSING}Arn"
     for function in FUNCTIONS:
-        written = {action for action in allowed_actions(function) if action.startswith("dynamodb:")}
-        assert written <= {f"dynamodb:{call}" for call in ("BatchGetItem", "GetItem", "PutItem", "Query")}
+        on_tables = {action for action in allowed_actions(function) if action.startswith("dynamodb:")}
+        assert on_tables - adding <= actions_on(function, outbox)
+    tellers = {name for name in FUNCTIONS if actions_on(name, outbox)}
+    assert tellers == {"AuditFunction", "NotifyFunction"}
+
+
+def actions_on(function: str, attribute_name: str) -> set[str]:
+    """What a function may do to the resource of the nested stack that this output names."""
+    return {
+        action
+        for statement in function_statements(function)
+        if statement["Effect"] == "Allow" and f"Outputs.{attribute_name}" in json.dumps(statement["Resource"])
+        for action in as_list(statement["Action"])
+    }
 
 
 def test_given_the_ssm_document_when_it_runs_then_its_role_can_only_ask_the_remediator_and_the_approvers() -> None:
@@ -556,18 +587,19 @@ def test_given_settings_when_a_function_starts_then_its_variables_are_exactly_th
     assert variables == {f"{PREFIX}{field.upper()}" for field in settings.model_fields}
 
 
-# ---- data, AWS Config, monitoring
+# ---- data, AWS Config, parameters
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))
-def test_given_a_table_when_the_stack_goes_then_its_data_stays(table: str) -> None:
+def test_given_a_table_when_the_stack_goes_then_its_data_stays_but_for_the_outbox(table: str) -> None:
     body = TABLES[table]
-    assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain"
+    kept = table != PASSING
+    assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == ("Retain" if kept else "Delete")
     properties = body["Properties"]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
-    assert properties["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
+    assert properties["DeletionProtectionEnabled"] == ({"Fn::If": ["Protected", True, False]} if kept else False)
     assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
 
 
@@ -576,7 +608,7 @@ def test_given_the_retention_when_the_window_is_as_long_as_allowed_then_nothing_
     assert parameters["LedgerRetentionDays"]["MinValue"] > parameters["WindowDays"]["MaxValue"]
     assert TABLES["UsageTable"]["Properties"]["TimeToLiveSpecification"]["Enabled"] is True
     expiring = {name for name in TABLES if "TimeToLiveSpecification" in TABLES[name]["Properties"]}
-    assert expiring == {"UsageTable", "ScoresTable"}, "the audit trail and the journal are for good"
+    assert expiring == {"UsageTable", "ScoresTable", PASSING}, "the audit trail and the journal are for good"
 
 
 def test_given_the_journal_when_plans_are_looked_for_then_its_index_finds_them_by_status_and_time() -> None:
@@ -686,31 +718,3 @@ def test_given_the_parameters_when_a_person_deploys_then_each_is_explained_bound
         assert parameter["Description"], name
         assert parameter["ConstraintDescription"], name
         assert {"AllowedValues", "AllowedPattern", "MinValue"} & set(parameter), name
-
-
-@pytest.mark.parametrize(
-    ("watched", "dimension"),
-    [(queue, "QueueName") for queue in DEAD_LETTER_QUEUES] + [(name, "FunctionName") for name in sorted(FUNCTIONS)],
-)
-def test_given_a_failure_when_it_stays_then_an_alarm_tells_the_team_what_to_do(watched: str, dimension: str) -> None:
-    parameter = f"{watched}Name"
-    passed = RESOURCES["Monitoring"]["Properties"]["Parameters"][parameter]
-    assert watched in json.dumps(passed)
-    alarms = [
-        alarm["Properties"]
-        for alarm in resources_of(MONITORING, "AWS::CloudWatch::Alarm").values()
-        if alarm["Properties"]["Dimensions"] == [{"Name": dimension, "Value": {"Ref": parameter}}]
-    ]
-    assert len(alarms) == 1
-    assert alarms[0]["AlarmActions"] == [{"Ref": "TopicArn"}]
-    assert (alarms[0]["Threshold"], alarms[0]["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-    assert len(alarms[0]["AlarmDescription"]) > 80
-
-
-def test_given_the_alarms_on_our_own_metrics_when_they_watch_then_something_in_that_service_counts_them() -> None:
-    alarms = [alarm["Properties"] for alarm in resources_of(MONITORING, "AWS::CloudWatch::Alarm").values()]
-    ours = {(a["Dimensions"][0]["Value"], a["MetricName"]) for a in alarms if a["Namespace"] == "leastwise"}
-    assert len(ours) >= 4
-    for service, metric in ours:
-        sources = (ROOT / "services" / service).rglob("*.py")
-        assert any(f'"{metric}"' in path.read_text(encoding="utf-8") for path in sources), metric

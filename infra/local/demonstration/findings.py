@@ -3,22 +3,18 @@
 from dataclasses import dataclass
 
 from infra.local.demonstration.checks import Check
-from shared.model.audit import AuditEntry
-from shared.model.plan import Plan
 from shared.model.score import Score
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityFinding:
-    """One identity: its scores before and after, its plan if there was one, its audit trail, how it ended."""
+    """One identity: its scores before and after, how it ended."""
 
     name: str
     arn: str
     job: str
     before: Score
     after: Score
-    plan: Plan | None
-    history: tuple[AuditEntry, ...]
     outcome: str
 
 

@@ -11,16 +11,18 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.text import Text
 
+from cli.reporting.deployed import report_of_account
 from infra.local.demonstration.account import AWS, IDENTITIES, seed
 from infra.local.demonstration.checks import Checks
 from infra.local.demonstration.findings import Findings, IdentityFinding
+from infra.local.demonstration.inbox import Notice
 from infra.local.demonstration.records import replay, replayed
 from infra.local.demonstration.report import write_report
 from infra.local.demonstration.summary import print_summary
 from infra.local.demonstration.system import System, is_refused
 from infra.local.deploy import deploy
 from infra.local.local_aws import LocalAws
-from services.auditor.chain import verify_chain
+from services.auditor.telling.edge import MAX_SINGLE, PATIENCE
 from services.scorer.trail.reader import record_of
 from services.scorer.usage.fold import fold
 from shared.model.identity import IdentityDetail, IdentityRef
@@ -48,6 +50,7 @@ BY_SSM, BY_QUEUE, ROLLED_BACK = "db-admin", "lena", "sam"
 MISSED = "ec2:DescribeInstances"
 UNTOUCHED = ("break-glass", "legacy-batch")
 OURS = ":policy/leastwise/"
+SHOWN_LINES = 20  # of a message
 
 
 def demonstrate(*, report_path: str) -> bool:
@@ -75,8 +78,10 @@ def demonstrate(*, report_path: str) -> bool:
             with console.status("working"):
                 run()
         findings = demonstration.findings()
+        with demonstration.system.as_seen_by_the_command() as account:
+            report = report_of_account(account, now=datetime.now(UTC))
     print_summary(console, findings, seconds=time.monotonic() - started)
-    write_report(findings, Path(report_path))
+    write_report(report, findings, Path(report_path))
     console.print(f"Report: {report_path}", highlight=False)
     return demonstration.checks.all_held
 
@@ -98,6 +103,7 @@ class Demonstration:
         self.before: dict[str, Score] = {}
         self.after: dict[str, Score] = {}
         self.account_pci = (0.0, 0.0)
+        self.inbox: list[Notice] = []
         self._number = 1
 
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -113,7 +119,9 @@ class Demonstration:
             self.remediate_the_rest,
             self.roll_back,
             self.watch,
+            self.stop_everything,
             self.verify_audit,
+            self.read_the_inbox,
         )
 
     def seed(self) -> None:
@@ -257,28 +265,72 @@ class Demonstration:
         given = set(before.plan.removes) - set(after.plan.removes) if before and after else set()
         self.checks.hold("nothing else came back", given == {MISSED}, ", ".join(sorted(given)))
 
+    def stop_everything(self) -> None:
+        """The kill switch: who pulled it, and that, is told at once."""
+        by = self.refs["break-glass"]
+        self._step(f"The kill switch: user {by.name} sets the mode to off")
+        self.inbox += self.system.notices()
+        self.system.set_mode("off", by=by)
+        found: list[Notice] = []
+
+        def told() -> bool:
+            found.extend(self.system.notices())
+            return any(notice.subject.startswith("Kill switch") for notice in found)
+
+        self.checks.hold_soon("the security team is told at once", told, seconds=20)
+        self.inbox += found
+        for notice in found:
+            if notice.subject.startswith("Kill switch"):
+                self.checks.hold("and by whom", by.arn in notice.text, by.arn)
+                self._show(notice)
+        request = {"action": "remediate", "resource_id": self.refs[ROLLED_BACK].identity_id}
+        outcome = self.system.invoke("RemediationRequestFunctionName", request)["outcome"]
+        unchanged = self.system.boundary_of(self.refs[ROLLED_BACK]) is None
+        self.checks.hold("nothing is changed any more", outcome != "APPLIED" and unchanged, outcome)
+
     def verify_audit(self) -> None:
-        """Recompute every chain, find each kind of entry, and read the security team's inbox."""
-        self._step("Verifying the audit trail and the notifications")
+        """Anchor the trail, verify it all, and edit an entry to see that this is found."""
+        self._step("Anchoring and verifying the audit trail")
         self.system.settle()
-        reports = {ref.arn: verify_chain(self.system.audit.chain(_chain(ref))) for ref in self.refs.values()}
-        broken = [f"{arn}: {report.message}" for arn, report in reports.items() if not report.whole]
-        entries = sum(report.verified for report in reports.values())
-        self.checks.hold("the hash chain of every identity is whole", not broken and entries, f"{entries} entries")
-        kinds = {entry.event_type for entry in self.system.audit.chain(_chain(self.refs[ROLLED_BACK]))}
-        story = {"IdentityScored", "IdentityEvaluated", "PlanProposed", "PolicyApplied", "PolicyRolledBack"}
-        self.checks.hold("one identity's story is complete", story <= kinds, ", ".join(sorted(kinds & story)))
-        notices = self.system.notices()
-        told = Counter(notice.arn for notice in notices if notice.type == "PolicyApplied")
-        changed = Counter(self.refs[name].arn for name in {*self._due(), BY_QUEUE} - set(UNTOUCHED))
-        changed[self.refs[BY_QUEUE].arn] += 1  # what was given back
-        self.checks.hold("the security team was told once of each change", told == changed, f"{len(notices)} messages")
-        watched = [notice.type for notice in notices if notice.arn == self.refs[BY_QUEUE].arn]
-        once = (watched.count("AccessRegretted"), watched.count("AccessRestored")) == (1, 1)
-        self.checks.hold("and once of the refusal, and that it is over", once)
-        shown = [one for one in notices if one.type == "PolicyApplied" and one.arn == self.refs[BY_SSM].arn]
-        for notice in shown[:1]:
-            self.console.print(Panel(Text(notice.text), title=Text(notice.subject), width=110, title_align="left"))
+        self.system.anchor()
+        report = self.system.verify_trail()
+        found = f"{report.entries} entries in {report.chains} chains, {report.anchors} anchor"
+        self.checks.hold("every chain is whole, and as it was anchored", report.whole and report.anchors == 1, found)
+        story = list(self.system.audit.chain(_chain(self.refs[ROLLED_BACK])))
+        kinds = {entry.event_type for entry in story}
+        whole = {"IdentityScored", "IdentityEvaluated", "PlanProposed", "PolicyApplied", "PolicyRolledBack"}
+        self.checks.hold("one identity's story is complete", whole <= kinds, ", ".join(sorted(kinds & whole)))
+        edited = next(entry for entry in story if entry.event_type == "PolicyApplied")
+        self.system.edit_entry(edited, "Nothing happened")
+        faults = [(fault.chain, fault.sequence) for fault in self.system.verify_trail().faults]
+        self.system.edit_entry(edited, edited.summary)
+        named = faults == [(edited.chain, edited.sequence)]
+        self.checks.hold("an entry that somebody edits is found, and named", named, f"entry {edited.sequence}")
+        self.checks.hold("as it was, the trail is whole again", self.system.verify_trail().whole)
+
+    def read_the_inbox(self) -> None:
+        """What the security team was told: the first messages alone, the burst in a digest."""
+        self._step("Reading the security team's inbox")
+        self.checks.hold_soon("what came too fast waits for the next digest", self._digest_is_due, seconds=90)
+        self.system.tell_waiting()
+        self.inbox += self.system.notices()
+        digests = [notice for notice in self.inbox if notice.is_digest]
+        self.checks.hold("a burst of messages came as one digest", digests, digests[0].subject if digests else "")
+        for notice in digests[:1]:
+            self._show(notice)
+        told = [event_id for notice in self.inbox for event_id in notice.event_ids]
+        waiting = [kept.event_id for kept in self.system.outbox.waiting(limit=1_000)]
+        entries = [self.system.audit.of_event(event_id) for event_id in (*told, *waiting)]
+        kinds = Counter((entry.event_type, entry.identity_id) for entry in entries if entry)
+        self.checks.hold("whatever is told is in the audit trail", all(entries), f"{len(entries)} events")
+        ids = {name: self.refs[name].identity_id for name in {*self._due(), BY_QUEUE} - set(UNTOUCHED)}
+        changed = Counter(ids.values())
+        changed[ids[BY_QUEUE]] += 1  # what was given back
+        applied = Counter({key[1]: count for key, count in kinds.items() if key[0] == "PolicyApplied"})
+        detail = f"{len(told)} events in {len(self.inbox)} messages, {len(waiting)} of the last minute still wait"
+        self.checks.hold("the security team is told once of each change", applied == changed, detail)
+        once = [kinds[kind, ids[BY_QUEUE]] for kind in ("AccessRegretted", "AccessRestored")]
+        self.checks.hold("and once of the refusal, and that it is over", once == [1, 1])
         self.checks.hold("no message ended in a dead-letter queue", self.system.dead_letters() == 0)
 
     def findings(self) -> Findings:
@@ -295,8 +347,6 @@ class Demonstration:
                     job=jobs[name],
                     before=self.before[name],
                     after=self.after[name],
-                    plan=record.plan if (record := self._record(self.refs[name])) else None,
-                    history=tuple(self.system.audit.chain(_chain(self.refs[name]))),
                     outcome=self._outcome(name),
                 )
                 for name in worst_first
@@ -307,6 +357,18 @@ class Demonstration:
     def _step(self, title: str) -> None:
         self._number += 1
         step(self.console, self._number, title)
+
+    def _digest_is_due(self) -> bool:
+        """Whether so many messages have waited long enough that they are told as one."""
+        now = datetime.now(UTC)
+        due = sum(now - kept.kept_at > PATIENCE for kept in self.system.outbox.waiting(limit=1_000))
+        return due > MAX_SINGLE
+
+    def _show(self, notice: Notice) -> None:
+        """Print the beginning of a message."""
+        lines = notice.text.splitlines()
+        text = "\n".join([*lines[:SHOWN_LINES], "…"] if len(lines) > SHOWN_LINES else lines)
+        self.console.print(Panel(Text(text), title=Text(notice.subject), width=110, title_align="left"))
 
     def _due(self) -> set[str]:
         """Who is judged and was over the threshold."""

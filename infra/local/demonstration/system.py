@@ -1,35 +1,35 @@
 """The deployed system on the local AWS, seen through the project's own adapters."""
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.local.demonstration.inbox import Inbox, Notice
 from infra.local.local_aws import LocalAws, LocalAwsError
+from services.auditor.verifying import TrailReport, verify_trail
+from shared.aws.anchor_bucket import AnchorBucket
 from shared.aws.audit_table import AuditTable
+from shared.aws.deployed_account import DeployedAccount
 from shared.aws.dynamodb import Table
 from shared.aws.iam import IamReader
 from shared.aws.journal import Journal
+from shared.aws.outbox import Outbox
 from shared.aws.score_table import ScoreTable
 from shared.aws.usage_ledger import UsageLedger
+from shared.model.audit import AuditEntry
 from shared.model.identity import IdentityDetail, IdentityRef
+from shared.model.stored_entry import place_of
 
 QUIET_SECONDS = 1.0
 REFUSALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 QUEUES = ("UsageQueue", "ScoreQueue", "EvaluatorQueue", "RemediationQueue", "RestoreQueue", "AuditQueue")
-FAILURES = (*QUEUES, "SweepQueue", "ReconcileQueue", "RuleQueue")
-
-
-class Notice(NamedTuple):
-    """One notification as a subscriber got it."""
-
-    subject: str
-    text: str
-    type: str
-    arn: str
+FAILURES = (*QUEUES, "SweepQueue", "ReconcileQueue", "RuleQueue", "NotifyQueue", "AnchorQueue")
 
 
 class System:
@@ -44,8 +44,9 @@ class System:
         self.journal = Journal(self._table("JournalTableName"))
         self.audit = AuditTable(self._table("AuditTableName"))
         self.iam = IamReader(local.client("iam"))
-        self._inbox = local.client("sqs").create_queue(QueueName="security-team")["QueueUrl"]
-        self._subscribe()
+        self.outbox = Outbox(local.client("dynamodb"), outputs["NotificationsTableName"])
+        self.anchors = AnchorBucket(local.client("s3"), outputs["AuditAnchorBucketName"])
+        self._inbox = Inbox(local, outputs["TopicArn"])
 
     def detail(self, ref: IdentityRef) -> IdentityDetail:
         """An identity as IAM has it now."""
@@ -79,11 +80,10 @@ class System:
         """Look for what was left undone, as the schedule does."""
         return self.invoke("ReconcileFunctionName", {})
 
-    def set_mode(self, mode: str) -> None:
-        """Set the mode, as an operator does."""
-        self.local.client("ssm").put_parameter(
-            Name=self.outputs["ModeParameterName"], Value=mode, Type="String", Overwrite=True
-        )
+    def set_mode(self, mode: str, *, by: IdentityRef | None = None) -> None:
+        """Set the mode, as an operator does; by default the account's root user."""
+        client = self.client_of(by, "ssm") if by else self.local.client("ssm")
+        client.put_parameter(Name=self.outputs["ModeParameterName"], Value=mode, Type="String", Overwrite=True)
 
     def compliance(self) -> dict[str, str]:
         """Resource id -> what AWS Config shows for the rule."""
@@ -123,19 +123,43 @@ class System:
         return self._waiting([name.replace("Queue", "DeadLetterQueue") for name in FAILURES])
 
     def notices(self) -> list[Notice]:
-        """Notifications that arrived since the last call."""
-        client, notices = self.local.client("sqs"), []
-        while True:
-            answer = client.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-            messages = answer.get("Messages", [])
-            for message in messages:
-                body = json.loads(message["Body"])
-                told = json.loads(body["Message"])
-                event_type = body["MessageAttributes"]["type"]["Value"]
-                notices.append(Notice(body["Subject"], told["text"], event_type, told["event"]["identity"]["arn"]))
-                client.delete_message(QueueUrl=self._inbox, ReceiptHandle=message["ReceiptHandle"])
-            if not messages:
-                return notices
+        """Messages that the security team got since the last call."""
+        return self._inbox.take()
+
+    def anchor(self) -> dict[str, Any]:
+        """Verify the audit trail and anchor its ends, as the schedule does."""
+        return self.invoke("AnchorFunctionName", {})
+
+    def tell_waiting(self) -> None:
+        """Tell what waits longer than a minute, as the schedule does."""
+        self.invoke("NotifyFunctionName", {})
+
+    def verify_trail(self) -> TrailReport:
+        """Verify the whole audit trail, against its anchors too."""
+        account_id = self.account_id
+        return verify_trail(self.audit.raw_chain, self.anchors.anchors(account_id), self.audit.chains(account_id))
+
+    def edit_entry(self, entry: AuditEntry, summary: str) -> None:
+        """Edit the sentence of an entry, as somebody could who holds all permissions on the table."""
+        self.local.client("dynamodb").update_item(
+            TableName=self.outputs["AuditTableName"],
+            Key={"pk": {"S": f"CHAIN#{entry.chain}"}, "sk": {"S": place_of(entry.sequence)}},
+            UpdateExpression="SET summary = :summary",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues={":summary": {"S": summary}},
+        )
+
+    @contextmanager
+    def as_seen_by_the_command(self) -> Iterator[DeployedAccount]:
+        """The deployed account as the command reads it, which takes everything from its environment."""
+        caller = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.local.environment())
+        try:
+            yield DeployedAccount("leastwise", region=self.local.region)
+        finally:
+            os.environ.clear()
+            os.environ.update(caller)
 
     def _waiting(self, queues: Iterable[str]) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -146,21 +170,6 @@ class System:
             found = self.local.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             total += sum(map(int, found.values()))
         return total
-
-    def _subscribe(self) -> None:
-        """Subscribe the inbox as the security team would: the queue lets the topic, and nobody else, send to it."""
-        sqs, topic = self.local.client("sqs"), self.outputs["TopicArn"]
-        arn = sqs.get_queue_attributes(QueueUrl=self._inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        sqs.set_queue_attributes(QueueUrl=self._inbox, Attributes={"Policy": policy})
-        self.local.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def _table(self, output: str) -> Table:
         return Table(self.local.client("dynamodb"), self.outputs[output])

@@ -5,12 +5,15 @@ from pathlib import Path
 from infra.local.emulator import (
     athena_queries,
     athena_tables,
+    bucket_locks,
     config_queries,
     iam_calls,
     iam_writes,
     lambda_functions,
     nested_stack_updates,
+    parameter_calls,
     permission_checks,
+    principal_keys,
     sam_macro,
 )
 from infra.local.emulator.cloudformation_types import CloudFormationTypes
@@ -50,7 +53,10 @@ def assemble(managed_policies: Path | None) -> None:
     config_queries.install()
     iam_writes.install()
     iam_calls.install(before=[recorder.note_before], after=[trail.record, recorder.note_after])
+    parameter_calls.install(trail.record_parameter_change)
     permission_checks.install(refused=trail.record_refusal)
+    bucket_locks.install()
+    principal_keys.install()
     lambda_functions.install()
     nested_stack_updates.install()
     sam_macro.install()

@@ -1,17 +1,18 @@
-"""CloudTrail: IAM calls, and refused calls, become events on the default bus, with the identity that made them."""
+"""CloudTrail: IAM calls, parameter changes and refused calls become events, with the identity that made them."""
 
 import functools
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import botocore.session
-from ministack.core.responses import get_account_id, new_uuid
+from ministack.core.responses import get_account_id, get_region, new_uuid
 
 from infra.local.emulator.caller import user_identity
 from infra.local.emulator.clock import utc_now_text
 from infra.local.emulator.event_bus import CLOUDTRAIL_CALL, EventBus
-from infra.local.emulator.gateway import HOME_REGION, Response
+from infra.local.emulator.gateway import HOME_REGION, Response, failed
 from infra.local.emulator.iam_calls import IamCall
 from infra.local.emulator.iam_xml import error_code
 
@@ -46,6 +47,18 @@ class CloudTrail:
         if code:
             detail |= {"errorCode": _exception_names().get(code, code), "errorMessage": _error_message(response)}
         self._bus.publish_in(HOME_REGION, "aws.iam", CLOUDTRAIL_CALL, detail)
+
+    def record_parameter_change(
+        self, operation: str, request: dict[str, Any], headers: dict[str, str], response: Response
+    ) -> None:
+        """Publish the event of a call that changes a parameter, in the region of the call and without the value."""
+        detail = _record("ssm", operation, headers, {})
+        kept = {name: value for name, value in request.items() if name != "Value"}
+        detail |= {"awsRegion": get_region(), "requestParameters": {_lower_first(name): kept[name] for name in kept}}
+        if failed(response):
+            error = json.loads(response[2] or b"{}")
+            detail |= {"errorCode": str(error.get("__type", "")).rpartition("#")[2], "errorMessage": "refused"}
+        self._bus.publish("aws.ssm", CLOUDTRAIL_CALL, detail)
 
     def record_refusal(self, service: str, action: str, principal_arn: str, headers: Mapping[str, str]) -> None:
         """Publish the event of a call that the caller's policies refused, for the services in `REFUSAL_CODES`."""

@@ -1,0 +1,90 @@
+"""From message to audit entry and to the outbox, in this order."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import Self
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from services.auditor.core import chain_of, entry_of
+from services.auditor.hints import ControlHint, Ignored, Watched, hints_of, is_hint
+from services.auditor.settings import AuditSettings
+from services.auditor.telling.edge import Desk
+from services.auditor.telling.news import notification_of
+from services.auditor.telling.place import Place
+from shared.aws import clients
+from shared.aws.audit_table import AuditTable
+from shared.aws.dynamodb import Table
+from shared.aws.outbox import Outbox
+from shared.aws.sns import send_notification
+from shared.aws.ssm import read_mode
+from shared.envelope import Envelope, parse_domain_event, parse_envelope
+from shared.errors import NotFoundError, SettingsError
+from shared.events import DomainEvent
+from shared.model.plan import Mode
+from shared.observability import logger, metrics
+
+
+class Recorder:
+    """Records the events of one invocation, and tells people of them afterwards."""
+
+    def __init__(self, settings: AuditSettings, audit: AuditTable, desk: Desk, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._audit = audit
+        self._desk = desk
+        self._clock = clock
+        self._place = Place.of_topic(
+            settings.topic_arn, settings.stack_name, settings.mode_parameter, settings.safeguards_parameter
+        )
+
+    @classmethod
+    def of(cls, settings: AuditSettings, clock: Callable[[], datetime]) -> Self:
+        """The recorder of the deployed system."""
+        desk = Desk(
+            Outbox(clients.dynamodb(), settings.notifications_table),
+            partial(send_notification, clients.sns(), settings.topic_arn),
+            burst=settings.notification_burst,
+        )
+        return cls(settings, AuditTable(Table(clients.dynamodb(), settings.audit_table)), desk, clock)
+
+    def record(self, message: SQSRecord) -> None:
+        """Append the entries of one message first, then keep what people are told; both are remembered by event id.
+
+        Raises InputError for what is no event of ours and no hint of AWS; DependencyError where it must come again.
+        """
+        envelope = parse_envelope(message.body, account_id=self._settings.account_id)
+        for event in self._events_of(envelope):
+            appended = self._audit.append(event.event_id, chain_of(event), partial(entry_of, event, now=self._clock()))
+            metrics.add_metric("EntriesAppended", MetricUnit.Count, int(appended))
+            if notification := notification_of(event, self._place):
+                self._desk.keep(event.event_id, notification, now=self._clock())
+
+    def tell(self) -> None:
+        """Send at once what may be; the rest waits in the outbox."""
+        self._desk.send(clock=self._clock)
+
+    def _events_of(self, envelope: Envelope) -> Iterator[DomainEvent]:
+        if not is_hint(envelope):
+            yield parse_domain_event(envelope)
+            return
+        settings = self._settings
+        watched = Watched(
+            settings.stack_name, self._place.region, settings.mode_parameter, settings.safeguards_parameter
+        )
+        for hint in hints_of(envelope, watched):
+            if isinstance(hint, Ignored):
+                metrics.add_metric("HintsIgnored", MetricUnit.Count, 1)
+                logger.info("hint ignored", reason=hint.reason)
+            elif isinstance(hint, ControlHint):
+                yield hint.event(settings.account_id, self._mode() if hint.control == "mode" else None)
+            else:
+                yield hint
+
+    def _mode(self) -> Mode | None:
+        """The mode as it is now; None where the parameter is gone or holds no mode, which counts as off."""
+        try:
+            return read_mode(clients.ssm(), self._settings.mode_parameter)
+        except (NotFoundError, SettingsError):
+            return None

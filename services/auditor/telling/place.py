@@ -1,0 +1,31 @@
+"""Where the reader finds the system that tells: commands that can be copied as they are. Pure."""
+
+import shlex
+from typing import NamedTuple
+
+DEFAULT_STACK = "leastwise"
+
+
+class Place(NamedTuple):
+    """The stack, its region, and the names of the two parameters that say how far remediation may go."""
+
+    stack_name: str
+    region: str
+    mode_parameter: str = ""
+    safeguards_parameter: str = ""
+
+    @classmethod
+    def of_topic(
+        cls, topic_arn: str, stack_name: str, mode_parameter: str = "", safeguards_parameter: str = ""
+    ) -> "Place":
+        """The place of a stack whose topic this is, which is in the stack's region."""
+        return cls(stack_name, topic_arn.split(":")[3], mode_parameter, safeguards_parameter)
+
+    def command(self, *words: str) -> str:
+        """A line for a shell that runs `leastwise` on this stack; every word is quoted where it has to be."""
+        where = [] if self.stack_name == DEFAULT_STACK else ["--stack-name", self.stack_name]
+        return shlex.join(["leastwise", *words, *where, "--region", self.region])
+
+    def ssm(self, operation: str, parameter: str, *words: str) -> str:
+        """A line for a shell that runs `aws ssm` on one of the parameters."""
+        return shlex.join(["aws", "ssm", operation, "--name", parameter, *words, "--region", self.region])
