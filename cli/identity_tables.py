@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from cli.auditing.entry_output import cell_of
 from cli.identity_listing import Row, answer_of
 from cli.plan_tables import STYLES as PLAN_STYLES
 from cli.score_tables import STYLES as BAND_STYLES
@@ -55,7 +56,7 @@ def put_csv(rows: Sequence[Row]) -> None:
     values = answer_of(rows, len(rows))["identities"]
     writer.writerow(COLUMNS)
     for value in values:
-        writer.writerow(["" if value[name] is None else value[name] for name in COLUMNS])
+        writer.writerow([cell_of(value[name]) for name in COLUMNS])
 
 
 def _cells(row: Row, counts: Sequence[str], *, wide: bool) -> list[Text]:

@@ -22,8 +22,10 @@ Json = Mapping[str, Any]
 def check_folder(name: str) -> Path:
     """The folder to write to, which is made where it isn't there.
 
-    Raises InputError for one that holds something: files of former plans would pass for those of today's.
+    Raises InputError without a name, and for one that holds something: files of former plans would pass for today's.
     """
+    if not name:
+        raise InputError("the name of the folder to write to is empty")
     folder = Path(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from pydantic import ValidationError
 
 from shared.errors import InputError
-from shared.events import EVENT_TYPES, DomainEvent
+from shared.events import EVENT_TYPES, ROUTES, DomainEvent
 from shared.validation import describe
 
 __all__ = ["Envelope", "describe", "parse_domain_event", "parse_envelope"]
@@ -45,11 +45,14 @@ def parse_envelope(body: str, *, account_id: str) -> Envelope:
 def parse_domain_event(envelope: Envelope) -> DomainEvent:
     """Decode the event of ours that an envelope carries.
 
-    Raises InputError for a type that this version does not know, a wrong field, or an event about another account.
+    Raises InputError for a type that this version does not know, a source that doesn't tell such events, a wrong
+    field, or an event about another account.
     """
     event_type = EVENT_TYPES.get(envelope.detail_type)
     if event_type is None:
         raise InputError(f"unknown event type {envelope.detail_type[:MAX_SHOWN]!r}")
+    if envelope.source not in {producer.source for producer in ROUTES[event_type].producers}:
+        raise InputError(f"{envelope.detail_type} from {envelope.source[:MAX_SHOWN]!r}, which tells no such events")
     try:
         event = event_type.model_validate(envelope.detail)
     except ValidationError as error:

@@ -132,7 +132,7 @@ class ServiceChange(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    service: str
+    service: str = Field(max_length=128)
     removes: int
     keeps: int
 
@@ -140,7 +140,7 @@ class ServiceChange(BaseModel):
 class PlanEvent(IdentityEvent):
     """An event about one plan of one identity."""
 
-    plan_id: str
+    plan_id: str = Field(max_length=64)
     strategy: Strategy
 
 
@@ -186,7 +186,7 @@ class RemediationSkipped(IdentityEvent):
 
     code: ReasonCode
     message: str
-    plan_id: str | None = None
+    plan_id: str | None = Field(default=None, max_length=64)
 
 
 class RemediationFailed(PlanEvent):

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.events import (
+    EVENT_TYPES,
+    ROUTES,
     AccessRegretted,
     AccessRestored,
     AccountScored,
@@ -206,14 +208,15 @@ def every_event() -> tuple[DomainEvent, ...]:
 
 
 def envelope(
-    detail: Mapping[str, Any], *, detail_type: str, source: str = "leastwise.test", account: str = ACCOUNT
+    detail: Mapping[str, Any], *, detail_type: str, source: str = "", account: str = ACCOUNT
 ) -> dict[str, Any]:
-    """An EventBridge event as a rule hands it to its target."""
+    """An EventBridge event as a rule hands it to its target; one of ours comes from a service that tells it."""
+    told_by = sorted(ROUTES[EVENT_TYPES[detail_type]].producers) if detail_type in EVENT_TYPES else []
     return {
         "version": "0",
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "detail-type": detail_type,
-        "source": source,
+        "source": source or (told_by[0].source if told_by else "leastwise.test"),
         "account": account,
         "time": "2026-03-01T12:00:00Z",
         "region": "us-east-1",

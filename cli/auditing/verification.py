@@ -20,6 +20,7 @@ RATE = re.compile(r"rate\((\d{1,5}) (minute|hour|day)s?\)")
 UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 MISSED_RUNS = 3  # of the schedule, after which the newest anchor is too old
 LEAST_PATIENCE = timedelta(hours=1)
+DAILY = timedelta(days=1, hours=6)  # for a schedule whose interval isn't plain to see
 MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 Step = Callable[[int, str], None]  # is told what was read: a count, and of what
@@ -143,18 +144,18 @@ def moment_in(fields: Mapping[str, Any], name: str) -> datetime | None:
         return None
 
 
-def patience_with(schedule: str) -> timedelta | None:
-    """How old the newest anchor may be; None for a schedule that is no plain rate."""
+def patience_with(schedule: str) -> timedelta:
+    """How old the newest anchor may be; any other schedule than a plain rate has to come once a day at least."""
     found = RATE.fullmatch(schedule)
-    return max(MISSED_RUNS * int(found[1]) * UNITS[found[2]], LEAST_PATIENCE) if found else None
+    return max(MISSED_RUNS * int(found[1]) * UNITS[found[2]], LEAST_PATIENCE) if found else DAILY
 
 
 def overdue_anchor(
-    anchored_at: datetime | None, recorded_from: datetime | None, *, patience: timedelta | None, now: datetime
+    anchored_at: datetime | None, recorded_from: datetime | None, *, patience: timedelta, now: datetime
 ) -> str | None:
     """What is wrong where anchors stopped, or never came: nobody can tell a failed schedule from removed anchors."""
     since = anchored_at or recorded_from
-    if patience is None or since is None or now - since <= patience:
+    if since is None or now - since <= patience:
         return None
     if anchored_at is None:
         return f"no anchor covers the trail, which began {told(since)}: anchors were never written, or were removed"

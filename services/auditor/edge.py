@@ -21,7 +21,7 @@ from shared.aws.outbox import Outbox
 from shared.aws.sns import send_notification
 from shared.aws.ssm import read_mode
 from shared.envelope import Envelope, parse_domain_event, parse_envelope
-from shared.errors import NotFoundError, SettingsError
+from shared.errors import ConflictError, NotFoundError, SettingsError
 from shared.events import DomainEvent
 from shared.model.plan import Mode
 from shared.observability import logger, metrics
@@ -56,10 +56,20 @@ class Recorder:
         """
         envelope = parse_envelope(message.body, account_id=self._settings.account_id)
         for event in self._events_of(envelope):
-            appended = self._audit.append(event.event_id, chain_of(event), partial(entry_of, event, now=self._clock()))
+            try:
+                appended = self._audit.append(
+                    event.event_id, chain_of(event), partial(entry_of, event, now=self._clock())
+                )
+            except ConflictError:
+                # a chain that takes no entry, perhaps because somebody saw to that: people are told all the same
+                self._keep(event)
+                raise
             metrics.add_metric("EntriesAppended", MetricUnit.Count, int(appended))
-            if notification := notification_of(event, self._place):
-                self._desk.keep(event.event_id, notification, now=self._clock())
+            self._keep(event)
+
+    def _keep(self, event: DomainEvent) -> None:
+        if notification := notification_of(event, self._place):
+            self._desk.keep(event.event_id, notification, now=self._clock())
 
     def tell(self) -> None:
         """Send at once what may be; the rest waits in the outbox."""

@@ -25,6 +25,7 @@ from shared.model.plan import Compliance
 from shared.model.stored_entry import Head, StoredEntry, place_of
 
 MAX_ATTEMPTS = 10  # of appending to a chain that others append to as well
+LAST = 999_999_999_999  # place of an entry
 PAGE_ITEMS = 100
 REGISTERED_SINCE = 2  # the version of entries whose writer lists each new chain
 CLOCK_MARGIN = timedelta(days=1)  # how much later than it was recorded an event may say it occurred
@@ -175,7 +176,8 @@ class AuditTable:
         return self._by("by_compliance", "compliance_key", key, since, until, newest_first=newest_first)
 
     def _newest(self, chain: str) -> StoredEntry | None:
-        return next(map(StoredEntry, self._table.query(f"CHAIN#{chain}", newest_first=True, limit=1)), None)
+        newest = self._table.query(f"CHAIN#{chain}", sk_until=place_of(LAST), newest_first=True, limit=1)
+        return next(map(StoredEntry, newest), None)
 
     def _by(
         self,

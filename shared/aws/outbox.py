@@ -8,17 +8,18 @@
 | `TURN` | `TURN` | who sends what waits, and until when |
 
 A message and the note that it was kept are written together or not at all: another delivery of the event finds the note
-and keeps nothing, whether the message was sent since or not. A message that waits never expires.
+and keeps nothing, whether the message was sent since or not. A message that waits never expires. In place of one that
+can't be read people are told which event it was about: it holds up no other.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.aws.clients import aws_errors
 from shared.aws.dynamodb import Table, sortable
 from shared.errors import ConflictError
-from shared.model.notification import KeptNotification, Notification
+from shared.model.notification import KeptNotification, Notification, Severity
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -68,17 +69,26 @@ class Outbox:
     def waiting(self, *, limit: int) -> Iterator[KeptNotification]:
         """Messages that were kept and not yet sent, at most so many, those that wait longest first."""
         for item in self._table.query(OUTBOX, limit=limit):
-            yield KeptNotification(
-                event_id=item["event_id"],
-                kept_at=datetime.fromisoformat(item["kept_at"]),
-                notification=Notification.model_validate_json(item["notification"]),
-            )
+            try:
+                yield KeptNotification(
+                    event_id=item["event_id"],
+                    kept_at=datetime.fromisoformat(item["kept_at"]),
+                    notification=Notification.model_validate_json(item["notification"]),
+                    place=item["sk"],
+                )
+            except (KeyError, TypeError, ValueError):
+                yield _unreadable(item["sk"])
 
     def forget(self, sent: Sequence[KeptNotification]) -> None:
         """Take messages out that were sent; one that is gone already does not matter."""
         for start in range(0, len(sent), MAX_TOGETHER):
             deletions: list[TransactWriteItemTypeDef] = [
-                {"Delete": {"TableName": self._name, "Key": {"pk": {"S": OUTBOX}, "sk": {"S": _place_of(kept)}}}}
+                {
+                    "Delete": {
+                        "TableName": self._name,
+                        "Key": {"pk": {"S": OUTBOX}, "sk": {"S": kept.place or _place_of(kept)}},
+                    }
+                }
                 for kept in sent[start : start + MAX_TOGETHER]
             ]
             with aws_errors(f"TransactWriteItems {self._name}"):
@@ -97,13 +107,13 @@ class Outbox:
         return int(answer["Attributes"]["messages"]["N"])
 
     def take_turn(self, holder: str, *, now: datetime, until: datetime) -> bool:
-        """Be the only one who sends what waits, until then; False where somebody else is."""
+        """Be the only one who sends what waits, until then; False where somebody else is. A retry has its own turn."""
         item = {"pk": TURN[0], "sk": TURN[1], "holder": holder, "until_time": sortable(until)}
         try:
             self._table.put(
                 item,
-                condition="attribute_not_exists(pk) OR until_time <= :now",
-                values={":now": sortable(now)},
+                condition="attribute_not_exists(pk) OR until_time <= :now OR holder = :holder",
+                values={":now": sortable(now), ":holder": holder},
             )
         except ConflictError:
             return False
@@ -126,6 +136,33 @@ class Outbox:
 def _place_of(kept: KeptNotification) -> str:
     """Where a message stands: behind those that wait longer, so that no flood of later ones can hold it up."""
     return f"{sortable(kept.kept_at)}#{kept.event_id}"
+
+
+def _unreadable(place: str) -> KeptNotification:
+    """What is told in place of a message that this version can't read: which event it was about. It waits no longer."""
+    kept_at, _, event_id = place.partition("#")
+    subject = "A message could not be read: look into the audit trail"
+    return KeptNotification(
+        event_id=event_id,
+        kept_at=_moment(kept_at),
+        place=place,
+        notification=Notification(
+            subject=subject,
+            text=f"{subject}\n\nIt was about the event {event_id}:\n  leastwise audit show {event_id}",
+            data={"event": {"event_id": event_id}},
+            attributes={"type": "Unreadable", "severity": Severity.WARNING.value},
+            severity=Severity.WARNING,
+            label="unreadable message",
+        ),
+    )
+
+
+def _moment(text: str) -> datetime:
+    """The time that a place begins with; long ago where it begins with none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _expiry(now: datetime, after: timedelta) -> int:

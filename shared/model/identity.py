@@ -31,8 +31,8 @@ class IdentityRef(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     account_id: str = Field(pattern=r"^\d{12}$")
-    identity_id: str = Field(pattern=r"^A(IDA|ROA)[A-Z0-9]{4,}$")
-    arn: str = Field(pattern=r"^arn:[^:]+:iam::\d{12}:(user|role)/.+$")
+    identity_id: str = Field(max_length=128, pattern=r"^A(IDA|ROA)[A-Z0-9]{4,}$")
+    arn: str = Field(max_length=2048, pattern=r"^arn:[^:]+:iam::\d{12}:(user|role)/.+$")
 
     @property
     def type(self) -> IdentityType:

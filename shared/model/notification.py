@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 # SNS API reference, Publish: 262,144 bytes with the attributes, of which ours have less than 2,000.
 MAX_MESSAGE_BYTES = 260_000
+CUT = "\n... (the rest is left out)"
 MAX_SUBJECT = 99  # characters: "less than 100"
 
 
@@ -45,15 +46,19 @@ class Notification(BaseModel):
     def message_structure(self) -> str:
         """SNS message with `MessageStructure=json`: text for people by e-mail, one JSON document for machines.
 
-        The document says `"left_out": true` in place of its data where it would be over SNS's limit with them. All
-        but ASCII is escaped in it: nothing in a name can act on a terminal, and a program reads the name as it is.
+        The document says `"left_out": true` in place of its data where it would be over SNS's limit with them; a text
+        that is too long by itself is cut. All but ASCII is escaped in it: nothing in a name can act on a terminal, and
+        a program reads the name as it is.
         """
-        whole = self._structure(self.data)
-        return whole if len(whole) <= MAX_MESSAGE_BYTES else self._structure({"left_out": True})
+        text, message = self.text, self._structure(self.text, self.data)
+        while len(message) > MAX_MESSAGE_BYTES:
+            message = self._structure(text, {"left_out": True})
+            text = f"{text[: len(text) // 2]}{CUT}"
+        return message
 
-    def _structure(self, data: dict[str, Any]) -> str:
-        machine = json.dumps({"subject": self.subject, "text": self.text, **data}, sort_keys=True)
-        return json.dumps({"default": machine, "email": self.text})
+    def _structure(self, text: str, data: dict[str, Any]) -> str:
+        machine = json.dumps({"subject": self.subject, "text": text, **data}, sort_keys=True)
+        return json.dumps({"default": machine, "email": text})
 
 
 class KeptNotification(BaseModel):
@@ -64,3 +69,4 @@ class KeptNotification(BaseModel):
     event_id: str
     kept_at: AwareDatetime
     notification: Notification
+    place: str = ""  # where the outbox has it; "" for the place that event and time make

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.evidence import Judge, Trail
@@ -147,10 +147,12 @@ class Weighing:
     def _summarise(self, trail: Trail) -> CoverageSummary:
         """What all identities of the same coverage share."""
         inventory, window, seen = self._inventory, self._judge.window, trail.coverage
-        gaps = seen.gaps(window.start.date(), window.end.date())
+        last = window.end.date()
+        first = last - timedelta(days=self._window_days - 1)  # whole days: the window begins within the one before
+        gaps = seen.gaps(first, last)
         return CoverageSummary(
             window_days=self._window_days,
-            observed_days=len(seen.seen),
+            observed_days=sum(first <= day <= last for day in seen.seen),
             longest_gap_days=max(((last - first).days + 1 for first, last in gaps), default=0),
             regions=tuple(sorted(seen.regions)),
             feeds=tuple(sorted(seen.feeds)),

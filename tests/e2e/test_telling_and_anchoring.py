@@ -26,7 +26,7 @@ def put_on_our_bus(system: System, events: list[DomainEvent]) -> None:
     entries = [
         {
             "EventBusName": system.outputs["EventBusName"],
-            "Source": "leastwise.evaluator",
+            "Source": "leastwise.remediator",
             "DetailType": type(event).__name__,
             "Detail": event.model_dump_json(),
         }

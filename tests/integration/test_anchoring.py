@@ -24,7 +24,7 @@ from shared.events import AuditTrailBroken, DomainEvent
 from shared.model.anchor import Anchor, FaultKind
 from shared.model.identity import IdentityRef
 from shared.observability import metrics
-from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW
+from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, scored
 from tests.conftest import REGION, Stack, in_threads
 from tests.unit.trail import ANAS, DEPLOYERS, event_about
 
@@ -318,6 +318,22 @@ def test_an_anchor_that_cannot_be_read_is_a_fault_and_the_next_one_stands_by_its
     place.anchor()
     assert place.content(3)["complete"]
     assert place.faults() == [(ANCHORS, FaultKind.ANCHOR_EDITED, 2)]
+
+
+def test_an_object_that_is_planted_far_ahead_does_not_end_the_row(place: Place) -> None:
+    clients.s3().put_object(Bucket=BUCKET, Key=f"{PREFIX}{999_999_999_999}.json", Body=b"x")
+    place.record(scored(version=901))
+    answers = [place.anchor() for _ in range(2)]
+    assert [(one["number"], one["written"]) for one in answers] == [(2, True), (3, True)]
+    assert place.verify().unanchored == 0
+    assert (ANCHORS, FaultKind.ANCHOR_EDITED, 999_999_999_999) in place.faults()
+
+
+def test_an_object_in_a_chain_that_is_no_entry_does_not_stop_it(place: Place) -> None:
+    event = scored(version=902)
+    place.aws.table(place.aws.audit_table).put({"pk": f"CHAIN#{chain_of(event)}", "sk": "zzz"})
+    place.record(event)
+    assert place.audit.of_event(event.event_id) is not None
 
 
 def test_what_is_not_an_anchor_is_not_read_as_one(place: Place) -> None:

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from services.auditor.telling.digest import digest_of
 from services.auditor.telling.news import notification_of
 from services.auditor.telling.place import Place
 from services.auditor.telling.ports import OutboxPort
 from shared.aws import clients
-from shared.aws.dynamodb import Table
+from shared.aws.dynamodb import Table, sortable
 from shared.aws.outbox import REMEMBERED, Outbox
 from shared.aws.sns import send_notification
 from shared.errors import ConflictError, DependencyError
@@ -42,7 +43,22 @@ def waiting(outbox: Outbox, limit: int = 1_000) -> list[str]:
 
 def test_what_is_kept_comes_out_as_it_was(outbox: Outbox) -> None:
     assert outbox.keep(kept())
-    assert list(outbox.waiting(limit=10)) == [kept()]
+    (found,) = outbox.waiting(limit=10)
+    assert found.model_copy(update={"place": ""}) == kept()
+
+
+def test_a_message_that_cannot_be_read_holds_up_no_other_and_is_told_by_its_event(aws: Stack, outbox: Outbox) -> None:
+    place = f"{sortable(NOW)}#e-7"
+    aws.table(aws.notifications_table).put({"pk": "OUTBOX", "sk": place, "notification": "{}"})
+    assert outbox.keep(kept(seconds=1))
+    unread, read = outbox.waiting(limit=10)
+    assert (unread.event_id, read.event_id) == ("e-7", "e-1")
+    assert "leastwise audit show e-7" in unread.notification.text
+    digest = digest_of([unread, read], PLACE)
+    assert all(digest.attributes.values())
+    send_notification(clients.sns(), aws.topic_arn, digest)
+    outbox.forget([unread])
+    assert waiting(outbox) == ["e-1"]
 
 
 def test_an_event_is_kept_once_whether_it_waits_or_was_sent(outbox: Outbox) -> None:

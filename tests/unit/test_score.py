@@ -140,7 +140,7 @@ def test_without_a_trail_everything_counts_as_unused_and_the_score_says_so() -> 
     score = scored(body, using=used)
 
     assert (score.used, score.unused, score.unobservable) == (1, 4, 0)
-    assert (score.coverage.observed_days, score.coverage.longest_gap_days) == (0, 91)
+    assert (score.coverage.observed_days, score.coverage.longest_gap_days) == (0, 90)
     assert score.pci > scored(body, using=replace(used, coverage=WATCHED)).pci
 
 

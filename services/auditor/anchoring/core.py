@@ -1,16 +1,20 @@
 """Making the next anchor out of the last ones and of what was proven since. Pure."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from services.auditor.anchoring.anchors import AnchorWalk, moved
 from services.auditor.chain import BEFORE_ALL, ChainReport, faults_of
+from shared.errors import SafetyError
 from shared.events import AuditTrailBroken, event_id_of
 from shared.model.anchor import Anchor, TrailFault
 from shared.model.stored_entry import Head
 
+LAST_NUMBER = 999_999_999_999  # of an anchor: its key has twelve digits
+MAX_TOLD = 100  # faults that one run tells one by one
 COMPLETE_EVERY = 24  # anchors: the others hold only what moved, so that a year of them can be read
 
 
@@ -72,6 +76,28 @@ def new_faults(walk: AnchorWalk, looked: Looked) -> list[TrailFault]:
     """The faults that no anchor recorded yet."""
     found = {fault.place: fault for fault in looked.faults(walk.heads)}
     return [fault for place, fault in found.items() if place not in walk.recorded]
+
+
+def next_number(walk: AnchorWalk, taken: Collection[int]) -> int:
+    """The first free number behind the newest good anchor: an object planted far ahead does not end the row.
+
+    Raises SafetyError where none is left.
+    """
+    first = walk.newest.number + 1 if walk.newest else 1
+    number = next(number for number in count(first) if number not in taken)
+    if number > LAST_NUMBER:
+        raise SafetyError(f"no number is left for an anchor behind {first - 1}: an anchor was forged")
+    return number
+
+
+def events_of(faults: Sequence[TrailFault], *, account_id: str, now: datetime) -> list[AuditTrailBroken]:
+    """The events that tell of new faults, and one for all that are too many to be told one by one."""
+    events = [broken_trail(fault, account_id=account_id, now=now) for fault in faults[:MAX_TOLD]]
+    if len(faults) > MAX_TOLD:
+        message = f"{len(faults) - MAX_TOLD:,} more faults: `leastwise audit verify` names all"
+        rest = faults[MAX_TOLD].model_copy(update={"message": message})
+        events.append(broken_trail(rest, account_id=account_id, now=now))
+    return events
 
 
 def broken_trail(fault: TrailFault, *, account_id: str, now: datetime) -> AuditTrailBroken:

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.auditor.anchoring.anchors import AnchorWalk, faults_of_places, read_anchor
-from services.auditor.anchoring.core import Looked, broken_trail, is_due, new_faults, next_anchor, order_of
+from services.auditor.anchoring.core import Looked, events_of, is_due, new_faults, next_anchor, next_number, order_of
 from services.auditor.chain import BEFORE_ALL, ChainReport, verify_chain, verify_on
 from services.auditor.settings import AnchorSettings
 from shared.aws import clients as aws_clients
@@ -51,15 +51,15 @@ class Anchoring:
     def run(self) -> dict[str, Any]:
         """Verify what was recorded since the last anchor, tell of new faults, and write the next anchor.
 
-        Raises DependencyError where something can't be read or told: then no anchor is written.
+        Raises DependencyError where something can't be read or told: then no anchor is written; SafetyError where there
+        is no place left for one.
         """
         places = self._bucket.places(self._account_id)
-        self._number = places[-1].number + 1 if places else 1
         walk = self._last_anchors(places)
+        self._number = next_number(walk, {place.number for place in places})
         looked = self._look(walk, places)
         if broken := new_faults(walk, looked):
-            events = [broken_trail(fault, account_id=self._account_id, now=self._now) for fault in broken]
-            self._publisher.publish(*events)
+            self._publisher.publish(*events_of(broken, account_id=self._account_id, now=self._now))
         anchor = next_anchor(walk, looked, account_id=self._account_id, number=self._number, now=self._now)
         written = self._write(anchor)
         return self._report(anchor, len(looked.faults(walk.heads)), walk, written=written)

@@ -13,6 +13,7 @@ from shared.model.notification import KeptNotification, Notification, Severity
 
 MAX_LISTED = 100  # messages that the text names
 MAX_OF_A_KIND = 20
+MAX_COMMAND = 300  # characters; a longer one is none that a person would type
 MAX_MACHINE_BYTES = 60_000  # of what programs get of the single messages; escaped twice it is at most six times that
 QUERY_MARGIN = timedelta(hours=1)  # an event is recorded a little after it happened, and waits before it is told
 
@@ -70,7 +71,7 @@ def _text(ordered: Sequence[KeptNotification], counts: Counter[str], subject: st
         yield f"{label.capitalize()} ({counts[label]}):"
         for one in shown:
             yield f"- {plain(one.notification.subject)}"
-            if one.notification.command:
+            if 0 < len(one.notification.command) <= MAX_COMMAND:
                 yield f"    {plain(one.notification.command)}"
         if more := members[len(shown) :]:
             yield f"  and {len(more)} more:"
@@ -83,8 +84,16 @@ def _query(kept: Sequence[KeptNotification], place: Place) -> str:
     """The command that lists the events of some messages."""
     types = sorted({value for one in kept for value in _values(one.notification.attributes.get("type", ""))})
     asked = [word for name in types for word in ("--type", name)]
-    since: datetime = min(one.kept_at for one in kept) - QUERY_MARGIN
+    since: datetime = min(map(_happened, kept)) - QUERY_MARGIN
     return place.command("audit", "query", *asked, "--since", f"{since:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _happened(kept: KeptNotification) -> datetime:
+    """When the event was, by which it is asked for: after an outage that is long before it was kept."""
+    try:
+        return min(datetime.fromisoformat(str(kept.notification.data["event"]["occurred_at"])), kept.kept_at)
+    except (KeyError, TypeError, ValueError):
+        return kept.kept_at
 
 
 def _machine(ordered: Sequence[KeptNotification]) -> dict[str, Any]:
@@ -109,7 +118,9 @@ def _machine(ordered: Sequence[KeptNotification]) -> dict[str, Any]:
 def _attributes(kept: Sequence[KeptNotification], severity: Severity) -> dict[str, str | tuple[str, ...]]:
     """Every type and kind of identity in it, so that a filter policy on any of them lets the digest through."""
     accounts = {value for one in kept for value in _values(one.notification.attributes.get("account", ""))}
-    attributes: dict[str, str | tuple[str, ...]] = {"severity": severity.value, "account": min(accounts, default="")}
+    attributes: dict[str, str | tuple[str, ...]] = {"severity": severity.value}
+    if known := accounts - {""}:  # SNS takes no empty value
+        attributes["account"] = min(known)
     for name in ("type", "identity_type"):
         values = {value for one in kept for value in _values(one.notification.attributes.get(name, ()))}
         if values:

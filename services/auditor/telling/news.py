@@ -24,7 +24,7 @@ from shared.events import (
     RemediationSkipped,
 )
 from shared.model.notification import Notification
-from shared.model.plan import Compliance, Mode, ReasonCode
+from shared.model.plan import Compliance, Mode, ReasonCode, Strategy
 
 Told = TypeVar("Told", bound=DomainEvent)
 Writer: TypeAlias = Callable[[DomainEvent, Place], Letter | None]
@@ -47,12 +47,17 @@ def _writer(
 
 
 def _proposed(event: PlanProposed, place: Place) -> Letter:
-    return waiting(event, place) if event.mode is Mode.APPROVE else noticed(event, place)
+    return waiting(event, place) if _waits(event) else noticed(event, place)
+
+
+def _waits(event: PlanProposed) -> bool:
+    """Whether nothing comes of a plan without a person: a text for code is never applied, whatever the mode."""
+    return event.mode is Mode.APPROVE or (event.mode is Mode.AUTO and event.strategy is Strategy.PATCH)
 
 
 def _needs_eyes(event: PlanProposed) -> bool:
     """Whether a plan waits for a person, or will be applied unless one objects."""
-    return event.mode is Mode.APPROVE or (event.mode is Mode.AUTO and event.applies_from is not None)
+    return _waits(event) or (event.mode is Mode.AUTO and event.applies_from is not None)
 
 
 WRITERS: dict[type[DomainEvent], Writer] = dict(

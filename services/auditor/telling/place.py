@@ -3,8 +3,6 @@
 import shlex
 from typing import NamedTuple
 
-DEFAULT_STACK = "leastwise"
-
 
 class Place(NamedTuple):
     """The stack, its region, and the names of the two parameters that say how far remediation may go."""
@@ -22,9 +20,8 @@ class Place(NamedTuple):
         return cls(stack_name, topic_arn.split(":")[3], mode_parameter, safeguards_parameter)
 
     def command(self, *words: str) -> str:
-        """A line for a shell that runs `leastwise` on this stack; every word is quoted where it has to be."""
-        where = [] if self.stack_name == DEFAULT_STACK else ["--stack-name", self.stack_name]
-        return shlex.join(["leastwise", *words, *where, "--region", self.region])
+        """A line for a shell that runs `leastwise` on this stack, whatever the reader's default; words are quoted."""
+        return shlex.join(["leastwise", *words, "--stack-name", self.stack_name, "--region", self.region])
 
     def ssm(self, operation: str, parameter: str, *words: str) -> str:
         """A line for a shell that runs `aws ssm` on one of the parameters."""

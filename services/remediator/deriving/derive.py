@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.remediator.deriving.drafts import check_boundary, draft
-from services.remediator.deriving.feed import check_evidence
+from services.remediator.deriving.feed import check_evidence, days_seen
 from services.remediator.deriving.fitting import Wanted
 from services.remediator.deriving.inputs import Evidence, Knowledge, Options
 from services.remediator.deriving.keep import ALWAYS_ALLOWED, KeepSet, keep_by_options, young_policies
@@ -19,6 +19,8 @@ from shared.pci.risk import RiskTable
 from shared.pci.score import UNKNOWN, Scoring, Surroundings
 
 __all__ = ["NoPlanError", "derive_plan"]
+
+ENOUGH_DAYS = 30  # observed without a use, from which a person is asked to decide; what the system waits for by default
 
 
 def derive_plan(
@@ -58,7 +60,7 @@ def _derived(
     held = effective_grants(detail, catalogue, others=named).actions
     granted = frozenset(held.keys(catalogue))
     kept = keep_by_options(granted, detail, evidence, options, catalogue, now=now)
-    _check_worth(granted, kept, options)
+    _check_worth(granted, kept, days_seen(evidence.usage.coverage, options.window_days, now), options)
     keep = actions_of(kept.keep, catalogue)
     found = draft(
         detail,
@@ -85,10 +87,19 @@ def _feared(unused: ActionSet, risk: RiskTable) -> ActionSet:
     return risk.of_class(RiskClass.ESCALATION, unused) | risk.of_class(RiskClass.CREDENTIAL_EXPOSURE, unused)
 
 
-def _check_worth(granted: frozenset[str], kept: KeepSet, options: Options) -> None:
+def _of_no_use(days: int, window_days: int) -> str:
+    """What no use means, by how many days somebody looked."""
+    if not days:
+        return f"no day of the last {window_days} was observed: nothing is known of its use"
+    seen = f"no use was recorded on the {days:,} observed days of {window_days}"
+    if days < ENOUGH_DAYS:
+        return f"{seen}, too few to say that it needs nothing"
+    return f"{seen}; a person should decide whether to disable it"
+
+
+def _check_worth(granted: frozenset[str], kept: KeepSet, days: int, options: Options) -> None:
     """Without a use nothing is known of what it needs; where everything is kept, there is nothing to do."""
     if not (kept.used & granted) - ALWAYS_ALLOWED:
-        message = f"no use was recorded in {options.window_days} days; a person should decide whether to disable it"
-        raise NoPlanError(ReasonCode.NO_EVIDENCE, message)
+        raise NoPlanError(ReasonCode.NO_EVIDENCE, _of_no_use(days, options.window_days))
     if granted <= kept.keep and not kept.observed:
         raise NoPlanError(ReasonCode.NOTHING_TO_REMOVE, "every granted permission is kept")

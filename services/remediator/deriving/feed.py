@@ -8,7 +8,7 @@ from services.remediator.deriving.inputs import Options
 from services.remediator.deriving.refusals import NoPlanError
 from shared.model.identity import IdentityDetail
 from shared.model.plan import ReasonCode
-from shared.model.usage import Usage
+from shared.model.usage import Coverage, Usage
 
 
 def check_evidence(detail: IdentityDetail, usage: Usage, options: Options, *, now: datetime) -> tuple[str, ...]:
@@ -25,6 +25,12 @@ def check_evidence(detail: IdentityDetail, usage: Usage, options: Options, *, no
         message = f"it was observed on {days} days, {options.min_observed_days} are needed"
         raise NoPlanError(ReasonCode.TOO_LITTLE_EVIDENCE, message)
     return tuple(_holes(since, usage, options, now.date()))
+
+
+def days_seen(coverage: Coverage, window_days: int, now: datetime) -> int:
+    """How many of the window's days (UTC) have records, today's included."""
+    first = now.date() - timedelta(days=window_days - 1)
+    return sum(first <= day <= now.date() for day in coverage.days)
 
 
 def _known_since(detail: IdentityDetail, usage: Usage) -> date:
