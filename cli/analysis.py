@@ -13,14 +13,14 @@ from cli.plan_files import write_plans, write_whole
 from cli.proposing import Wishes, propose_all
 from cli.reporting.model import Report
 from cli.reporting.offline import report_of_files
-from cli.reporting.priorities import Step, steps_of
+from cli.reporting.priorities import Left, Step, left_of, steps_of
 from cli.reporting.render import render
 from cli.scoring import Scorings, score_all
 from shared.model.plan import Compliance
 from shared.pci.parameters import PCI_DIGITS
 
 SCORES, PLANS, POLICIES, REPORT = "scores.json", "plans.json", "policies", "report.html"
-FIRST = 10  # plans, those that lower the account most
+FIRST = 10  # plans, those that lower the account most; and of those without one, the worst
 
 Json = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def write_analysis(analysis: Analysis, folder: Path) -> None:
 def answer_of(analysis: Analysis, folder: Path) -> Json:
     """The account in a few figures, what lowers it most, and where the files are."""
     scored, planned = analysis.scored, analysis.planned
-    plans, steps = planned["plans"], steps_of(analysis.report)
+    plans, steps, left = planned["plans"], steps_of(analysis.report), left_of(analysis.report)
     errors = {error["id"]: error["error"] for error in (*scored["errors"], *planned["errors"])}
     return {
         "account": scored["account"],
@@ -70,6 +70,8 @@ def answer_of(analysis: Analysis, folder: Path) -> Json:
         "no_plan": _reasons(scored, planned),
         "account_after": round(steps[-1].account_after, PCI_DIGITS) if steps else scored["account"]["pci"],
         "first": [_step(step, analysis.report) for step in steps[:FIRST]],
+        "without_plan": len(left),
+        "left": [_left(one, analysis.report) for one in left[:FIRST]],
         "files": {
             "report": str(folder / REPORT),
             "scores": str(folder / SCORES),
@@ -101,3 +103,8 @@ def _step(step: Step, report: Report) -> Json:
         "pci_after": step.pci_after,
         "account_after": round(step.account_after, PCI_DIGITS),
     }
+
+
+def _left(left: Left, report: Report) -> Json:
+    identity = report.identities[left.place]
+    return {"identity": identity.arn, "id": identity.identity_id, "pci": left.pci, "why": left.why}

@@ -7,6 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from cli.reporting.priorities import decimals_of
 from cli.terminal import add_row, console, shown
 
 FIRST = 5  # plans, and identities without any
@@ -21,8 +22,8 @@ def show_analysis(answer: Json) -> None:
     for line in _account(answer):
         out.print(shown(line), soft_wrap=True)
     if answer["first"]:
-        out.print(_first(answer["first"][:FIRST]))
-    for line in _next(answer):
+        out.print(_first(answer["account"]["pci"], answer["first"][:FIRST]))
+    for line in (*_left(answer), *_next(answer)):
         out.print(shown(line), soft_wrap=True)
 
 
@@ -43,21 +44,34 @@ def _account(answer: Json) -> Iterator[str]:
     yield f"{plans:,} {'plan' if plans == 1 else 'plans'}, of which {enough:,} would be enough to comply."
     if plans:
         yield f"With all plans the account would have PCI {answer['account_after']:.1f}."
-    if reasons := answer["no_plan"]:
-        told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
-        yield f"Without a plan: {told}. The report says why of each."
 
 
-def _first(steps: list[Json]) -> Table:
+def _first(account_pci: float, steps: list[Json]) -> Table:
     """The plans that lower the account most, each on top of those before it."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("what lowers the account most", overflow="fold", min_width=16)
     for name in ("removes", "PCI", "after", "account after"):
         table.add_column(name, justify="right", no_wrap=True)
+    decimals = decimals_of(account_pci, [step["account_after"] for step in steps])
     for step in steps:
-        numbers = (f"{step[name]:.1f}" for name in ("pci_before", "pci_after", "account_after"))
-        add_row(table, step["identity"].split(":", 5)[5], step["removes"], *numbers)
+        numbers = (f"{step[name]:.1f}" for name in ("pci_before", "pci_after"))
+        after = f"{step['account_after']:.{decimals}f}"
+        add_row(table, step["identity"].split(":", 5)[5], step["removes"], *numbers, after)
     return table
+
+
+def _left(answer: Json) -> Iterator[str]:
+    """The worst of those whom no plan helps, each with the reason."""
+    number, worst = answer["without_plan"], answer["left"][:FIRST]
+    if not number:
+        return
+    told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in answer["no_plan"].items())
+    needs = "has no plan and needs" if number == 1 else "have no plan and need"
+    yield f"{number:,} over the threshold {needs} a person{f' ({told})' if told else ''}:"
+    for one in worst:
+        yield f"  {one['identity'].split(':', 5)[5]}, PCI {one['pci']:.1f}: {one['why']}"
+    if number > len(worst):
+        yield f"  and {number - len(worst):,} more: the report says why of each"
 
 
 def _next(answer: Json) -> Iterator[str]:

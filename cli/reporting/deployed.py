@@ -1,28 +1,29 @@
 """The report on the account of a deployed stack, read with the caller's own permissions; changes nothing."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
+from cli.auditing.trends import alarm_of
 from cli.deployed_account import OLD, stored_surroundings
-from cli.reporting.model import Report, ReportIdentity, ReportKind, TrendValue
-from cli.reporting.parts import coverage_of, parts_of, some
-from cli.reporting.readings import Held, Known, held_by_all, known_of
+from cli.reporting.model import Report, ReportKind, TrendValue
+from cli.reporting.parts import names_of_paths, some
+from cli.reporting.readings import Held, held_by_all, known_of
+from cli.reporting.refusals import refusals_of
+from cli.reporting.stored_identities import StoredIdentities, unplanned
 from cli.score_answer import account_score, worst_first
 from shared.aws.deployed_account import DeployedAccount
 from shared.aws.ssm import read_mode
 from shared.errors import DeniedError, InputError
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.identity import IdentityRef
-from shared.model.plan import Compliance, Verdict
 from shared.model.score import Score
 from shared.model.sweep import SweepProgress
 from shared.model.usage import Coverage
 from shared.pci.score import ScoreParameters, Scoring
 
 HISTORY = 20  # entries of the audit trail that are shown of each identity
-NOTHING_KNOWN = Known()
 NOTHING_HELD = Held({}, (), ())
 
 
@@ -44,11 +45,16 @@ def report_of_account(
     warnings: list[str] = []
     coverage = account.ledger.read_coverage(facts.account_id, since=since)
     held = NOTHING_HELD if quick else _held(account, coverage, now, warnings)
-    refs = [score.identity for score in scores]
-    known = known_of(account, refs, now=now, history=0 if quick else history, trends=not quick)
+    scores, gone = _in_iam(scores, held)
+    known = known_of(
+        account, [score.identity for score in scores], now=now, history=0 if quick else history, trends=not quick
+    )
     sweep = account.sweeps.get(facts.account_id)
     total = account_score(scores, facts.account_id, now)
-    identities = (_identity(one, verdicts, known, held, facts.threshold) for one in scores)
+    refusals = refusals_of(account, unplanned(scores, verdicts, known), since=since)
+    paths = names_of_paths(load_risk())
+    identities = StoredIdentities(verdicts, known, held, refusals, facts.threshold, paths)
+    alarm = alarm_of(facts)
     return Report(
         kind=ReportKind.DEPLOYED,
         account_id=facts.account_id,
@@ -60,11 +66,17 @@ def report_of_account(
         account_pci=total.pci,
         excluded=total.excluded,
         bands={band.value: count for band, count in total.by_band.items()},
-        identities=tuple(identities),
+        identities=tuple(map(identities.of, scores)),
         trend=_trend(account, since.date(), now.date()),
-        facts=tuple(_facts(account, scores, coverage, sweep)),
-        warnings=(*warnings, *_doubts(scores, held, sweep, now)),
-        errors=(*refused, *held.problems, *(text for one in known.values() for text in one.problems)),
+        facts=tuple(_facts(account, scores, coverage, sweep, since.date())),
+        warnings=(*warnings, *_doubts(scores, gone, held, sweep, now)),
+        errors=(
+            *refused,
+            *held.problems,
+            *(text for one in known.values() for text in one.problems),
+            *refusals.problems,
+        ),
+        account_alarm=alarm.pci if alarm else None,
     )
 
 
@@ -80,47 +92,14 @@ def _held(account: DeployedAccount, coverage: Coverage, now: datetime, warnings:
     return held_by_all(account, scoring, coverage)
 
 
-def _identity(
-    score: Score, verdicts: Mapping[str, Verdict], known: Mapping[str, Known], held: Held, threshold: float
-) -> ReportIdentity:
-    ref = score.identity
-    verdict, own = verdicts.get(ref.identity_id), known.get(ref.identity_id, NOTHING_KNOWN)
-    compliance = verdict.compliance if verdict else Compliance.of(score.pci, threshold, score.exempt)
-    return ReportIdentity(
-        arn=ref.arn,
-        identity_id=ref.identity_id,
-        type=ref.type.value,
-        name=ref.name,
-        pci=score.pci,
-        band=score.band.value,
-        compliance=compliance.value,
-        exempt=score.exempt,
-        granted=score.granted,
-        used=score.used,
-        unused=score.unused,
-        unobservable=score.unobservable,
-        reach=score.reach,
-        observed_days=score.coverage.observed_days,
-        coverage=coverage_of(score.coverage),
-        parts=parts_of(score),
-        services=held.services.get(ref.identity_id, ()),
-        plan=own.plan,
-        no_plan="" if own.plan else _no_plan(score, verdict, own),
-        history=own.history,
-        trend=own.trend,
-    )
-
-
-def _no_plan(score: Score, verdict: Verdict | None, known: Known) -> str:
-    """Why there is none: who is left alone needs none, and else the remediator may have said it."""
-    if score.exempt is not None:
-        return score.exempt
-    if verdict is None:
-        return "there is no verdict on it yet"
-    if verdict.compliance is not Compliance.NON_COMPLIANT:
-        return verdict.annotation
-    refusals = (one.summary for one in known.history if one.event_type == "RemediationSkipped")
-    return next(refusals, "no plan was made of it yet")
+def _in_iam(scores: Sequence[Score], held: Held) -> tuple[list[Score], list[Score]]:
+    """Scores of those whom IAM lists, and of those whom it doesn't any more; without a whole listing all count."""
+    listed = {ref.identity_id for ref in held.listed}
+    there: list[Score] = []
+    gone: list[Score] = []
+    for score in scores:
+        (there if not held.everyone or score.identity.identity_id in listed else gone).append(score)
+    return there, gone
 
 
 def _trend(account: DeployedAccount, first: date, last: date) -> tuple[TrendValue, ...]:
@@ -129,15 +108,15 @@ def _trend(account: DeployedAccount, first: date, last: date) -> tuple[TrendValu
 
 
 def _facts(
-    account: DeployedAccount, scores: Sequence[Score], coverage: Coverage, sweep: SweepProgress | None
+    account: DeployedAccount, scores: Sequence[Score], coverage: Coverage, sweep: SweepProgress | None, before: date
 ) -> Iterator[tuple[str, str]]:
     facts = account.stack
     yield "Stack", f"{account.stack_name} in {facts.region}"
     yield "Mode", _mode(account)
     yield "Last sweep", _sweep(sweep)
-    made = sorted(score.scored_at for score in scores)
-    yield "Scores made", f"from {made[0]:%Y-%m-%d %H:%M} to {made[-1]:%Y-%m-%d %H:%M} UTC"
-    yield "Days with records", f"{len(coverage.seen):,} of {facts.window_days:,}"
+    if made := sorted(score.scored_at for score in scores):
+        yield "Scores made", f"from {made[0]:%Y-%m-%d %H:%M} to {made[-1]:%Y-%m-%d %H:%M} UTC"
+    yield "Days with records", f"{sum(day > before for day in coverage.days):,} of {facts.window_days:,}"
     yield "Regions seen", some(sorted(coverage.regions)) or "none"
 
 
@@ -161,8 +140,13 @@ def _sweep(sweep: SweepProgress | None) -> str:
     return f"{sweep.finished_at:%Y-%m-%d %H:%M} UTC, {sweep.identities:,} identities{failed}"
 
 
-def _doubts(scores: Sequence[Score], held: Held, sweep: SweepProgress | None, now: datetime) -> Iterator[str]:
+def _doubts(
+    scores: Sequence[Score], gone: Sequence[Score], held: Held, sweep: SweepProgress | None, now: datetime
+) -> Iterator[str]:
     """What somebody should know before relying on the figures."""
+    if gone:
+        arns = some(score.identity.arn for score in gone)
+        yield f"scores of identities that IAM no longer lists, which count nowhere here: {arns}"
     if old := [score.identity.arn for score in scores if now - score.scored_at > OLD]:
         yield f"scores that no sweep renewed for {OLD.days} days: {some(old)}"
     scored = {score.identity.identity_id for score in scores}

@@ -6,9 +6,10 @@ from typing import Any
 from cli.reporting.heat_map import cell_of, unused_share
 from cli.reporting.model import ProposedPlan, ReportIdentity, TrendValue
 from cli.reporting.priorities import open_plan
-from cli.reporting.words import moment, plain, policy_text, risk, verdict
+from cli.reporting.words import moment, plain, policy_text, rests_on, risk, verdict
 
 MOST_LINES = 2_000  # of a diff: its documents are there whole
+NOWHERE = -1  # the cell of who is exempt, and so not on the map
 
 
 def index_of(identity: ReportIdentity) -> list[Any]:
@@ -23,7 +24,7 @@ def index_of(identity: ReportIdentity) -> list[Any]:
         identity.band,
         verdict(identity.compliance),
         1 if plan else 0,
-        cell_of(identity),
+        cell_of(identity) if identity.exempt is None else NOWHERE,
         round(identity.pci, 4),
         round(unused_share(identity), 6),
         identity.unused,
@@ -71,6 +72,7 @@ def _plan(plan: ProposedPlan) -> dict[str, Any]:
         "policies": [[plain(policy.name), policy_text(policy.text)] for policy in plan.policies],
         "notes": [*map(plain, plan.notes)],
         "enough": plan.enough,
+        "rests": rests_on(plan.observed_days),
     }
 
 

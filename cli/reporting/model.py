@@ -71,6 +71,7 @@ class ProposedPlan:
     policies: tuple[PolicyText, ...]
     notes: tuple[str, ...] = ()
     enough: bool = True  # whether the identity complies afterwards
+    observed_days: int | None = None  # that it rests on; None where nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +141,4 @@ class Report:
     errors: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     account_pci_before: float | None = None  # of the demonstration
+    account_alarm: float | None = None  # the account's PCI from which on people are alarmed, where there is one

@@ -6,11 +6,11 @@ from typing import Any
 from cli.account_files import AccountFiles, TimeSource
 from cli.proposing import Proposal, Proposed
 from cli.reporting.model import PolicyText, ProposedPlan, Report, ReportIdentity, ReportKind
-from cli.reporting.parts import coverage_of, parts_of, plan_of, some
+from cli.reporting.parts import coverage_of, names_of_paths, parts_of, plan_of, some
 from cli.reporting.services import ServiceCounts
 from cli.score_answer import account_score, worst_first
 from cli.scoring import Scorings
-from shared.knowledge import load_catalogue
+from shared.knowledge import load_catalogue, load_risk
 from shared.model.plan import Compliance
 from shared.model.score import ReachSource, Score
 
@@ -62,6 +62,7 @@ class _Identities:
         self._proposals = {one.plan.identity: one for one in proposed.proposals}
         self._reasons = {one.ref.identity_id: one.reason.message for one in proposed.skipped}
         self._reasons |= {identity_id: str(error) for identity_id, error in proposed.errors.items()}
+        self._paths = names_of_paths(load_risk())
         self._patches = {plan["plan_id"]: plan["patch"] for plan in planned["plans"]}
 
     def of(self, score: Score, threshold: float) -> ReportIdentity:
@@ -85,7 +86,7 @@ class _Identities:
             reach=score.reach,
             observed_days=score.coverage.observed_days,
             coverage=coverage_of(score.coverage),
-            parts=parts_of(score),
+            parts=parts_of(score, self._paths),
             services=self._counts.of(weighed),
             plan=self._plan(proposal) if proposal else None,
             no_plan="" if proposal else self._reasons.get(ref.identity_id, ""),

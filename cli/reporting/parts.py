@@ -1,6 +1,6 @@
 """The parts of a report that come alike from files and from the deployed system. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cli.plan_files import json_text
 from cli.policy_diff import differences
@@ -8,15 +8,21 @@ from cli.reporting.model import PolicyText, ProposedPlan, ScorePart
 from shared.model.identity import Policy
 from shared.model.plan import Plan
 from shared.model.score import CoverageSummary, ReachSource, Score
+from shared.pci.risk import RiskTable
 
-DIFF_LINES_SHOWN = 400  # of one plan: more than that nobody reads
 FEW = 6  # names in a fact
 
 
-def parts_of(score: Score) -> tuple[ScorePart, ...]:
-    """What makes up a score, the highest chance first."""
+def names_of_paths(risks: RiskTable) -> Mapping[str, str]:
+    """What escalation paths are called for people, by their ids."""
+    return {path.id: path.name for path in risks.paths if path.name}
+
+
+def parts_of(score: Score, paths: Mapping[str, str]) -> tuple[ScorePart, ...]:
+    """What makes up a score, the highest chance first; `paths` are names by ids, a path without a name has its id."""
     return tuple(
-        ScorePart(one.risk.value, one.chance, one.unused, one.examples, one.path or "") for one in score.contributions
+        ScorePart(one.risk.value, one.chance, one.unused, one.examples, paths.get(one.path or "", one.path or ""))
+        for one in score.contributions
     )
 
 
@@ -32,7 +38,7 @@ def coverage_of(coverage: CoverageSummary) -> tuple[str, ...]:
         f"Regions: {some(coverage.regions)}" if coverage.regions else "",
         f"Calls that only read were {'' if coverage.reads else 'not '}recorded" if days else "",
         f"Data events of {some(coverage.data_events)}" if coverage.data_events else "No data events" if days else "",
-        f"What IAM last saw was {'' if coverage.last_accessed else 'not '}used",
+        f"IAM's last accessed information was {'' if coverage.last_accessed else 'not '}given",
         f"Reach by {coverage.resources or 0:,} resources" if known else "Reach by the breadth of patterns",
         f"Not in the score, since nobody knows what they grant: {some(patterns)}" if patterns else "",
     )
@@ -59,10 +65,11 @@ def plan_of(
         keeps=len(plan.keeps),
         pci_before=plan.pci_before,
         pci_after=plan.pci_after,
-        diff=tuple(_shortened([line for lines in differences(plan, policies, boundary) for line in lines])),
+        diff=tuple(line for lines in differences(plan, policies, boundary) for line in lines),
         policies=(*documents, *([patch] if patch else [])),
         notes=(*plan.notes, *notes),
         enough=enough,
+        observed_days=plan.coverage.observed_days,
     )
 
 
@@ -71,9 +78,3 @@ def some(names: Iterable[str]) -> str:
     known = list(names)
     more = f" and {len(known) - FEW:,} more" if len(known) > FEW else ""
     return ", ".join(known[:FEW]) + more
-
-
-def _shortened(lines: Sequence[str]) -> Iterator[str]:
-    yield from lines[:DIFF_LINES_SHOWN]
-    if (more := len(lines) - DIFF_LINES_SHOWN) > 0:
-        yield f"… and {more:,} more lines"

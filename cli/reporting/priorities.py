@@ -1,16 +1,19 @@
-"""What to do first: the plans that lower the account most, and where its risk comes from. Pure."""
+"""What to do first: the plans that lower the account most, whom none helps, and where the risk comes from. Pure."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cli.reporting.model import ProposedPlan, Report, ReportIdentity, ScorePart
-from shared.model.plan import PlanStatus
+from shared.model.plan import Compliance, PlanStatus
 
 FIRST = 10  # changes, classes and services that are shown
+WORST = 5  # of those without a plan who are named
 NEVER = 1e-9  # the least chance to survive that still has a logarithm
 EXAMPLES = 2
 POSSIBLE = ("", PlanStatus.PROPOSED)  # of a plan that can still be carried out
+UNDER_WAY = (PlanStatus.APPLYING, PlanStatus.ROLLING_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,17 @@ class Step:
     pci_after: float
     removes: int
     account_after: float
+    observed_days: int | None  # that the plan rests on
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One identity over the threshold whom no plan helps, and why: a person must look."""
+
+    place: int  # of the identity in the report
+    name: str
+    pci: float
+    why: str
 
 
 @dataclass(slots=True)
@@ -59,8 +73,35 @@ def steps_of(report: Report) -> tuple[Step, ...]:
             break
         left -= fall
         after = math.sqrt(max(0.0, left) / len(counted))
-        steps.append(Step(place, one.name, one.pci, plan.pci_after, plan.removes, after))
+        steps.append(Step(place, one.name, one.pci, plan.pci_after, plan.removes, after, plan.observed_days))
     return tuple(steps)
+
+
+def decimals_of(account_pci: float, after: Iterable[float]) -> int:
+    """How many decimals the account's PCI needs so that each step shows: one, or two where many share the risk."""
+    shown = [f"{value:.1f}" for value in (account_pci, *after)]
+    return 2 if any(before == after for before, after in pairwise(shown)) else 1
+
+
+def left_of(report: Report) -> tuple[Left, ...]:
+    """Everyone over the threshold for whom no plan waits or is under way, the worst first."""
+    left = (
+        Left(place, one.name, one.pci, _why(one))
+        for place, one in enumerate(report.identities)
+        if one.exempt is None
+        and one.compliance == Compliance.NON_COMPLIANT
+        and open_plan(one) is None
+        and (one.plan is None or one.plan.status not in UNDER_WAY)
+    )
+    return tuple(sorted(left, key=lambda one: (-one.pci, one.place)))
+
+
+def _why(identity: ReportIdentity) -> str:
+    """Why no plan can be carried out: there is none, or the last one is over."""
+    if (plan := identity.plan) is None:
+        return identity.no_plan or "nobody recorded why"
+    state = f"its plan {plan.plan_id} is {plan.status.lower().replace('_', ' ')}"
+    return f"{state}: {plan.notes[0]}" if plan.notes else state
 
 
 def origins_by_risk(identities: Iterable[ReportIdentity]) -> tuple[Origin, ...]:

@@ -43,11 +43,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What identities hold by service, by unique id, and who they are that IAM lists; `problems` as above."""
+    """What identities hold by service, by unique id, and who they are that IAM lists; `problems` as above.
+
+    `everyone` says that nobody but the listed is in IAM, which isn't known where it wasn't asked or wasn't understood.
+    """
 
     services: dict[str, tuple[ServiceUse, ...]]
     listed: tuple[IdentityRef, ...]
     problems: tuple[str, ...]
+    everyone: bool = False
 
 
 def known_of(
@@ -99,6 +103,7 @@ def held_by_all(account: DeployedAccount, scoring: Scoring, coverage: Coverage) 
     services: dict[str, tuple[ServiceUse, ...]] = {}
     listed: list[IdentityRef] = []
     problems: list[str] = []
+    everyone = True
 
     def usage(detail: IdentityDetail) -> Usage | None:
         ref = detail.ref
@@ -108,12 +113,13 @@ def held_by_all(account: DeployedAccount, scoring: Scoring, coverage: Coverage) 
     for page in AccountListing(account.iam, now=scoring.now).pages():
         problems += (f"{identity_id}: {error}" for identity_id, error in page.unreadable.items())
         listed += (*(detail.ref for detail in page.details), *page.named.values())
+        everyone = everyone and page.unreadable.keys() <= page.named.keys()
         for detail, used in zip(page.details, _asked(usage, page.details, "reading what was used"), strict=True):
             if used is not None:
                 weighed = _tried(lambda: scoring.weigh(detail, used), None, detail.ref, problems)  # noqa: B023 at once
                 if weighed is not None:
                     services[detail.ref.identity_id] = counts.of(weighed)
-    return Held(services, tuple(listed), tuple(problems))
+    return Held(services, tuple(listed), tuple(problems), everyone)
 
 
 def _plan_of(record: PlanRecord, current: Current, threshold: float) -> ProposedPlan:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,8 +12,17 @@ from markupsafe import Markup
 from cli.reporting import words
 from cli.reporting.details import details_of, index_of
 from cli.reporting.heat_map import UNUSED_LABELS, heat_map, unused_share
-from cli.reporting.model import Report
-from cli.reporting.priorities import FIRST, open_plan, origins_by_risk, origins_by_service, steps_of
+from cli.reporting.model import Report, ReportIdentity
+from cli.reporting.priorities import (
+    FIRST,
+    WORST,
+    decimals_of,
+    left_of,
+    open_plan,
+    origins_by_risk,
+    origins_by_service,
+    steps_of,
+)
 from cli.reporting.soundness import refuse_unsound
 from cli.reporting.trend import trend_of
 from shared.model.plan import Compliance, PlanStatus
@@ -31,7 +41,8 @@ def render(report: Report) -> str:
     Texts of the report may hold anything. Raises ValueError where a number is none or is outside of its range.
     """
     refuse_unsound(report)
-    steps = steps_of(report)
+    steps, left = steps_of(report), left_of(report)
+    counted = [one for one in report.identities if one.exempt is None]
     style, script = (Markup(_joined(names)) for names in (STYLES, SCRIPTS))  # noqa: S704 the project's own files
     return (
         _environment()
@@ -44,11 +55,14 @@ def render(report: Report) -> str:
             many=MANY,
             title=TITLES[report.kind],
             columns=UNUSED_LABELS,
-            rows=heat_map(report.identities),
-            tiles=_tiles(report),
+            rows=heat_map(counted),
+            tiles=_tiles(report, counted),
             trend=trend_of(report.trend),
             steps=steps[:FIRST],
             plans=len(steps),
+            decimals=decimals_of(report.account_pci, [step.account_after for step in steps[:FIRST]]),
+            unplanned=left[:WORST],
+            all_unplanned=len(left),
             after_all=steps[-1].account_after if len(steps) > FIRST else None,
             risks=origins_by_risk(report.identities),
             services=origins_by_service(report.identities),
@@ -78,6 +92,7 @@ def _environment() -> Environment:
         "moment": words.moment,
         "verdict": words.verdict,
         "risk": words.risk,
+        "rests_on": words.rests_on,
         "unused_share": unused_share,
         "open_plan": open_plan,
         "details": lambda identity: _data(details_of(identity)),
@@ -115,9 +130,8 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _tiles(report: Report) -> list[tuple[str, str, str]]:
-    """Name, number and a word of explanation for each figure beside the gauge."""
-    ones = report.identities
+def _tiles(report: Report, ones: Sequence[ReportIdentity]) -> list[tuple[str, str, str]]:
+    """Name, number and a word of explanation for each figure beside the gauge, all over those who are not exempt."""
     over = sum(one.compliance == Compliance.NON_COMPLIANT for one in ones)
     granted, unused = sum(one.granted for one in ones), sum(one.unused for one in ones)
     plans = [plan for one in ones if (plan := open_plan(one))]
@@ -135,5 +149,5 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
         ("Plans that wait", words.count(waiting), by_plan)
         if waiting
         else ("Plans possible", f"{len(plans):,}", by_plan),
-        ("Exempt", words.count(report.excluded), "not in the account's PCI"),
+        ("Exempt", words.count(report.excluded), "in no other figure here"),
     ]

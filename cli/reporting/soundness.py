@@ -24,6 +24,8 @@ def _numbers(report: Report) -> Numbers:
     if report.account_pci_before is not None:
         yield "account_pci_before", report.account_pci_before, HIGHEST
     yield "threshold", report.threshold, math.inf
+    if report.account_alarm is not None:
+        yield "account_alarm", report.account_alarm, math.inf
     yield from _of_trend("trend", report.trend)
     for place, identity in enumerate(report.identities):
         yield from _of_identity(f"identities[{place}]", identity)

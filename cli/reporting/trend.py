@@ -1,18 +1,21 @@
-"""A trend as a line in a drawing whose corners are (0, 0) and (100, 100). Pure."""
+"""A trend as lines in a drawing whose corners are (0, 0) and (100, 100). Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cli.reporting.model import TrendValue
 
-FEWEST = 2  # days that make a line
+FEWEST = 2  # days that make a trend
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The line, its ends, and what it says in words."""
+    """Its lines, its ends, and what it says in words."""
 
-    points: str  # as SVG's polyline has them; PCI 100 is at the top
+    lines: tuple[str, ...]  # a run of days each, as SVG's polyline has it; PCI 100 is at the top
+    missing: int  # days between the first and the last that have no score
     first: TrendValue
     last: TrendValue
     lowest: float
@@ -20,11 +23,29 @@ class Trend:
 
 
 def trend_of(values: Sequence[TrendValue]) -> Trend | None:
-    """The line through the days, gaps bridged; None where there are too few days for one."""
+    """A line through each run of days, since nobody knows what was between; None where there are too few days."""
     ordered = sorted(values, key=lambda one: one.day)
-    if len({one.day for one in ordered}) < FEWEST:
+    known = len({one.day for one in ordered})
+    if known < FEWEST:
         return None
     first, last = ordered[0], ordered[-1]
     days = (last.day - first.day).days
-    points = (f"{100 * (one.day - first.day).days / days:.2f},{100 - one.pci:.2f}" for one in ordered)
-    return Trend(" ".join(points), first, last, min(one.pci for one in ordered), max(one.pci for one in ordered))
+
+    def line(run: Sequence[TrendValue]) -> str:
+        points = [f"{100 * (one.day - first.day).days / days:.2f},{100 - one.pci:.2f}" for one in run]
+        return " ".join(points if len(points) > 1 else points * 2)  # a line to itself is drawn as a dot
+
+    pcis = [one.pci for one in ordered]
+    lines = tuple(map(line, _runs(ordered)))
+    return Trend(lines, days + 1 - known, first, last, min(pcis), max(pcis))
+
+
+def _runs(ordered: Sequence[TrendValue]) -> Iterator[list[TrendValue]]:
+    """Values of days that follow each other."""
+    run: list[TrendValue] = []
+    for one in ordered:
+        if run and one.day - run[-1].day > DAY:
+            yield run
+            run = []
+        run.append(one)
+    yield run

@@ -9,6 +9,7 @@ from cli.answers import printable
 LONGEST = 2_000  # characters of a text that is shown: IAM's own names end at 64, its ARNs at 2,048
 LONGEST_POLICY = 100_000  # characters of a document: IAM's own end at 10,240
 FEW = 0.01  # below this share, and above its complement, a whole percentage would say none or all
+ENOUGH_DAYS = 30  # observed, that the deployed system waits for by default before it plans
 VERDICTS = {"NON_COMPLIANT": "over", "COMPLIANT": "within", "NOT_APPLICABLE": "exempt"}
 
 
@@ -33,9 +34,16 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def pci(value: float) -> str:
-    """A PCI with one decimal."""
-    return f"{value:.1f}"
+def pci(value: float, decimals: int = 1) -> str:
+    """A PCI with one decimal, or more."""
+    return f"{value:.{decimals}f}"
+
+
+def rests_on(observed_days: int | None) -> str:
+    """What is to be said of a plan that rests on few days; nothing of one that rests on enough."""
+    if observed_days is None or observed_days >= ENOUGH_DAYS:
+        return ""
+    return f"rests on {observed_days:,} observed {'day' if observed_days == 1 else 'days'}"
 
 
 def share(value: float) -> str:

@@ -260,18 +260,43 @@ def test_given_an_address_that_is_nobodys_when_opened_then_nothing_is(opened: Op
         assert report.shown() == f"{NUMBER} identities"
 
 
-def test_given_the_map_when_a_mark_is_chosen_then_only_its_identities_are_shown(opened: Open) -> None:
-    with opened() as report:
-        marks = report.page.locator(".cell")
+def test_given_the_map_when_a_mark_is_chosen_then_only_its_identities_are_shown(opened: Open, report: Report) -> None:
+    with opened() as opened_report:
+        marks = opened_report.page.locator(".cell")
         numbers = [int(text) for text in marks.locator("span").all_text_contents()]
-        assert sum(numbers) == NUMBER
+        assert sum(numbers) == sum(one.exempt is None for one in report.identities)
         for place, number in enumerate(numbers[:4]):
             marks.nth(place).press("Enter")
-            assert len(report.names()) == number
-            assert report.page.locator(".cell[aria-pressed=true]").count() == 1
+            assert len(opened_report.names()) == number
+            assert opened_report.page.locator(".cell[aria-pressed=true]").count() == 1
         marks.nth(min(3, len(numbers) - 1)).press("Enter")
-        assert report.shown() == f"{NUMBER} identities"
-        assert report.page.locator(".cell[aria-pressed=true]").count() == 0
+        assert opened_report.shown() == f"{NUMBER} identities"
+        assert opened_report.page.locator(".cell[aria-pressed=true]").count() == 0
+
+
+def test_given_a_trend_with_days_missing_when_opened_then_no_line_bridges_them(opened: Open, report: Report) -> None:
+    one = report.identities[0]
+    trend = tuple(one.trend[place] for place in (0, 1, 2, 10, 20, 21))
+    with opened(dataclasses.replace(report, identities=(dataclasses.replace(one, trend=trend),))) as opened_report:
+        page = opened_report.page
+        page.locator(".opener").click()
+        lines = page.locator(".small-chart polyline").evaluate_all("all => all.map((one) => one.getBBox().width)")
+        assert [round(width, 1) for width in lines] == [9.5, 0, 4.8]
+        assert "16 of them without a score" in page.locator("tr.more").inner_text()
+
+
+def test_given_a_long_difference_when_opened_then_it_is_folded_and_whole(opened: Open, report: Report) -> None:
+    one = next(one for one in report.identities if one.plan)
+    assert one.plan
+    plan = dataclasses.replace(one.plan, diff=tuple(f"+ line {number}" for number in range(1999)))
+    with opened(dataclasses.replace(report, identities=(dataclasses.replace(one, plan=plan),))) as opened_report:
+        page = opened_report.page
+        page.locator(".opener").click()
+        last = page.locator("pre .come").last
+        assert not last.is_visible()
+        page.locator("summary", has_text="Difference of the policies, 1,999 lines").click()
+        assert last.is_visible()
+        assert last.inner_text().strip() == "+ line 1998"
 
 
 def test_given_only_a_keyboard_when_walking_then_everything_is_reached_opened_and_closed(opened: Open) -> None:

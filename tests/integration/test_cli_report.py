@@ -1,7 +1,7 @@
 """`leastwise report` of a deployed stack: everything that is stored of everyone, and what can't be read is named."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cli.reporting.deployed import report_of_account
 from cli.reporting.model import Report, ReportIdentity, ReportKind, ServiceUse
 from services.auditor.core import chain_of, entry_of
 from shared.aws import clients
+from shared.aws.account_listing import AccountListing, IdentityPage
 from shared.aws.audit_table import AuditTable
 from shared.aws.deployed_account import DeployedAccount
 from shared.aws.journal import Current, Journal
@@ -191,12 +192,113 @@ def test_without_a_plan_the_newest_reason_is_said(aws: Stack, ana: IdentityRef) 
         bob, "k", occurred_at=NOW, code=ReasonCode.NO_EVIDENCE, message="no use was recorded"
     )
     record(aws, skipped)
-    assert of(told(), bob).no_plan == "Nothing was changed for bob: no use was recorded"
+    for number in range(30):
+        record(aws, scored(70.0, version=number).model_copy(update={"identity": bob, "event_id": f"later-{number}"}))
+    refused = "Nothing was changed for bob: no use was recorded"
+    assert [of(told(**options), bob).no_plan for options in ({}, {"history": 0}, {"quick": True})] == [refused] * 3
     annotation = "PCI 20 (low)"
     table.put_verdict(
         a_verdict(Compliance.COMPLIANT, identity=bob, annotation=annotation, judged_at=NOW + timedelta(seconds=1))
     )
     assert (of(told(), bob).no_plan, of(told(), bob).compliance) == (annotation, "COMPLIANT")
+
+
+def skipped(ref: IdentityRef, message: str, *, days_ago: int) -> RemediationSkipped:
+    at = NOW - timedelta(days=days_ago)
+    return RemediationSkipped.about(ref, message, occurred_at=at, code=ReasonCode.NO_EVIDENCE, message=message)
+
+
+def test_the_newest_reason_of_the_window_is_said_and_only_of_those_without_a_plan(aws: Stack, ana: IdentityRef) -> None:
+    refs = [make_user(name) for name in ("bob", "eve", "old")]
+    table = ScoreTable(aws.table(aws.scores_table))
+    for ref in refs:
+        store(aws, ref, 70.0)
+        table.put_verdict(a_verdict(identity=ref, pci=70.0, judged_at=NOW))
+    bob, eve, old = refs
+    record(aws, skipped(bob, "first", days_ago=3), skipped(eve, "hers", days_ago=2), skipped(bob, "then", days_ago=1))
+    record(aws, skipped(old, "long ago", days_ago=91), skipped(ana, "before her plan", days_ago=1))
+    found = told()
+    reasons = [of(found, ref).no_plan.partition(": ")[2] for ref in (bob, eve)]
+    assert reasons == ["then", "hers"]
+    assert of(found, old).no_plan == "no plan was made of it yet"
+    assert of(found, ana).no_plan == ""
+
+
+def test_a_reason_that_was_not_read_is_no_missing_plan(
+    aws: Stack, ana: IdentityRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = [make_user(name) for name in ("bob", "eve")]
+    for ref in refs:
+        store(aws, ref, 70.0)
+        ScoreTable(aws.table(aws.scores_table)).put_verdict(a_verdict(identity=ref, pci=70.0, judged_at=NOW))
+    record(aws, skipped(refs[0], "often", days_ago=2), skipped(refs[0], "again", days_ago=1))
+    assert of(told(), refs[1]).no_plan == "no plan was made of it yet"
+    monkeypatch.setattr("cli.reporting.refusals.MOST_READ", 2)
+    assert of(told(), refs[1]).no_plan == "why it has no plan was not looked up"
+    assert of(told(), refs[0]).no_plan.endswith("again")
+
+
+def test_who_may_not_read_the_audit_trail_is_told_that_reasons_are_not_looked_up(
+    aws: Stack, ana: IdentityRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make_user("bob")
+    store(aws, bob, 70.0)
+    ScoreTable(aws.table(aws.scores_table)).put_verdict(a_verdict(identity=bob, pci=70.0, judged_at=NOW))
+
+    def denied(*_: object, **__: object) -> None:
+        raise DeniedError("no permission for dynamodb:Query")
+
+    monkeypatch.setattr(AuditTable, "of_type", denied)
+    found = told(quick=True)
+    assert of(found, bob).no_plan == "why it has no plan was not looked up: no permission for dynamodb:Query"
+    assert found.errors == ()
+
+
+def test_who_is_in_iam_no_more_is_named_and_counts_nowhere(aws: Stack, ana: IdentityRef) -> None:
+    bob = make_user("bob")
+    store(aws, bob, 12.5)
+    gone = IdentityRef(account_id=ACCOUNT, identity_id="AIDAGONEGONE", arn=f"arn:aws:iam::{ACCOUNT}:user/gone")
+    store(aws, gone, 99.0)
+    found = told()
+    assert [one.name for one in found.identities] == ["ana", "bob"]
+    assert found.account_pci == pytest.approx(((87.25**2 + 12.5**2) / 2) ** 0.5, abs=1e-5)
+    assert sum(found.bands.values()) == 2
+    [warning] = [one for one in found.warnings if "no longer lists" in one]
+    assert gone.arn in warning
+    assert len(told(quick=True).identities) == 3  # IAM wasn't asked
+
+
+def test_where_iam_lists_somebody_who_cannot_be_told_nobody_is_called_gone(
+    aws: Stack, ana: IdentityRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = IdentityRef(account_id=ACCOUNT, identity_id="AIDAGONEGONE", arn=f"arn:aws:iam::{ACCOUNT}:user/gone")
+    store(aws, gone, 99.0)
+    pages = AccountListing.pages
+
+    def with_a_riddle(listing: AccountListing) -> Iterator[IdentityPage]:
+        for page in pages(listing):
+            yield page._replace(unreadable={"AIDAWHO": InputError("no ARN")})
+
+    monkeypatch.setattr(AccountListing, "pages", with_a_riddle)
+    assert [one.name for one in told().identities] == ["gone", "ana"]
+
+
+def test_where_everybody_is_gone_the_page_is_empty(aws: Stack, tmp_path: Path) -> None:
+    gone = IdentityRef(account_id=ACCOUNT, identity_id="AIDAGONEGONE", arn=f"arn:aws:iam::{ACCOUNT}:user/gone")
+    store(aws, gone, 99.0)
+    out = tmp_path / "report.html"
+    assert run("--out", str(out)).exit_code == 0
+    assert "No identity is in this report." in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("parameter", "alarm"), [("68", 68.0), ("0", None), (None, None)])
+def test_the_line_of_the_trend_is_the_accounts_alarm(
+    stacks: Stacks, aws: Stack, ana: IdentityRef, parameter: str | None, alarm: float | None
+) -> None:
+    parameters = stacks["leastwise"]["Parameters"]
+    if parameter is not None:
+        parameters.append({"ParameterKey": "AccountPciAlarm", "ParameterValue": parameter})
+    assert told().account_alarm == alarm
 
 
 def test_the_head_says_what_the_figures_rest_on(aws: Stack, ana: IdentityRef) -> None:

@@ -101,6 +101,7 @@ def sample_report(
         warnings=("No data events are recorded for dynamodb: what reads its items is unknown.",),
         claims=_claims() if kind is ReportKind.DEMONSTRATION else (),
         account_pci_before=min(100.0, account + 18) if kind is ReportKind.DEMONSTRATION else None,
+        account_alarm=68.0 if kind is ReportKind.DEPLOYED else None,
     )
 
 
@@ -205,6 +206,7 @@ def _plan(draw: random.Random, name: str, pci: float, services: tuple[ServiceUse
         policies=(PolicyText("leastwise-right-sized", text),),
         notes=("Used once by the quarterly job: kept.",),
         enough=after < THRESHOLD,
+        observed_days=draw.choice((1, 12, 88)),
     )
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from cli.account_options import THRESHOLD
 from cli.analysis import PLANS, POLICIES, REPORT, SCORES
+from cli.analysis_summary import show_analysis
 from cli.analyze import analyze
 from cli.main import app as whole
 from cli.plan_files import check_file, write_plans, write_whole
@@ -29,7 +30,10 @@ from tests.unit.test_cli_score import BROKEN, page, who
 LARGER = ROOT / "tests/data/authorization-details/example.json.gz"
 FILES = ("--authorization-details", str(EXAMPLE), "--cloudtrail", str(TRAIL))
 USED = [did(1, "iam:ListUsers"), did(1, "sns:CreateTopic"), did(2, "iam:ListUsers")]
-FIELDS = "account as_of window_days threshold over plans plans_enough no_plan account_after first files errors warnings"
+FIELDS = (
+    "account as_of window_days threshold over plans plans_enough no_plan account_after first without_plan left files "
+    "errors warnings"
+)
 
 app = typer.Typer()
 app.command()(analyze)
@@ -96,6 +100,13 @@ def test_the_answer_for_machines_says_who_is_over_what_lowers_most_and_where_the
     assert answer["plans"] == len(planned["plans"]) == answer["plans_enough"] == 4
     assert answer["no_plan"] == {"no_evidence": 1}
     assert answer["first"][0]["identity"].endswith(":user/benjamin")
+    assert answer["without_plan"] == 1
+    [left] = answer["left"]
+    assert (left["identity"].split("/")[-1], left["pci"]) == (
+        "stratus-red-team-leave-org-role",
+        scored["identities"][0]["pci"],
+    )
+    assert left["why"] == next(one["message"] for one in planned["skipped"] if one["id"] == left["id"])
     falls = [one["account_after"] for one in answer["first"]]
     assert falls == sorted(falls, reverse=True)
     assert answer["account_after"] == falls[-1] < falls[0] < answer["account"]["pci"]
@@ -109,7 +120,8 @@ def test_people_are_told_the_account_who_is_over_and_what_to_do_next(tmp_path: P
     assert "Account 123837392027: PCI 89.4 over 5 identities (4 high, 1 medium, 0 low)" in text
     assert "5 with a PCI of 60 or more: role/stratus-red-team-leave-org-role (100), user/bert-jan (99)" in text
     assert "4 plans, of which 4 would be enough to comply. With all plans the account would have PCI 46.1." in text
-    assert "Without a plan: 1 no evidence. The report says why of each." in text
+    assert "1 over the threshold has no plan and needs a person (1 no evidence):" in text
+    assert "role/stratus-red-team-leave-org-role, PCI 99.9: no use was recorded on the 1 observed day" in text
     assert "user/benjamin 296 98.5 0.0" in text
     assert f"Open {tmp_path / 'out' / REPORT} in a browser" in text
     assert result.stderr.startswith("leastwise: identities in the records that the authorization details don't list")
@@ -120,6 +132,31 @@ def test_an_account_in_which_everyone_complies_ends_with_0(tmp_path: Path) -> No
     assert (result.exit_code, result.exception) == (0, None)
     assert f"Nobody has a PCI of {THRESHOLD:g} or more." in result.stdout
     assert files_of(tmp_path / "out") == {SCORES, PLANS, REPORT}
+
+
+def shown_of(answer: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    show_analysis(answer)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_worst_without_a_plan_are_named_and_the_others_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = told(run(*FILES, "--out", str(tmp_path / "out"), "--json"))
+    left = [{**answer["left"][0], "identity": f"arn:aws:iam::{ACCOUNT}:role/r-{number}"} for number in range(10)]
+    text = shown_of({**answer, "left": left, "without_plan": 12, "no_plan": {"no_evidence": 12}}, capsys)
+    assert "12 over the threshold have no plan and need a person (12 no evidence): role/r-0, PCI" in text
+    assert "role/r-4," in text
+    assert "role/r-5," not in text
+    assert "and 7 more: the report says why of each" in text
+    assert "a person" not in shown_of({**answer, "left": [], "without_plan": 0}, capsys)
+
+
+def test_steps_that_would_look_alike_have_two_decimals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = told(run(*FILES, "--out", str(tmp_path / "out"), "--json"))
+    many = [{**answer["first"][0], "account_after": 52 - number / 25} for number in range(5)]
+    text = shown_of({**answer, "first": many}, capsys)
+    assert all(f" {value}" in text for value in ("52.00", "51.96", "51.92", "51.88"))
 
 
 def test_the_report_tells_of_everyone(tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ from cli.account_files import AccountFiles, read_account
 from cli.analysis import Analysis, analyzed
 from cli.proposing import Wishes
 from cli.reporting.model import Report, ReportIdentity, ReportKind
-from cli.reporting.parts import DIFF_LINES_SHOWN, FEW, coverage_of, some
+from cli.reporting.parts import FEW, coverage_of, names_of_paths, parts_of, some
 from cli.reporting.services import ServiceCounts
 from infra.build.template import ROOT
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.plan import Strategy
 from shared.model.safeguards import parse_safeguards
-from shared.model.score import CoverageSummary, ReachSource
+from shared.model.score import Contribution, CoverageSummary, ReachSource, RiskClass
 from shared.pci.explanation.explain import Explainer, Judgement
 from shared.pci.score import ScoreParameters, Scoring
+from tests.builders import a_score
 from tests.unit.test_account_files import account
 from tests.unit.test_cli_propose import CODE_TAG, EXAMPLE, TRAIL, WIDE, allow
 from tests.unit.test_cli_score import BROKEN, page, who
@@ -125,7 +126,7 @@ def report_on(tmp_path: Path, *roles: Mapping[str, Any], **wishes: Any) -> Repor
     return analyzed(files, Wishes(**({"threshold": 60} | wishes)), jobs=1).report
 
 
-def test_the_diff_is_the_one_that_propose_shows_and_a_long_one_is_cut(
+def test_the_diff_is_the_one_that_propose_shows_and_a_long_one_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = by_arn(report_on(tmp_path, who(1, allow(*WIDE))))["arn:aws:iam::123456789012:role/role-1"].plan
@@ -135,7 +136,7 @@ def test_the_diff_is_the_one_that_propose_shows_and_a_long_one_is_cut(
     monkeypatch.setattr("cli.reporting.parts.differences", lambda *_: iter([("line",) * 300, ("line",) * 300]))
     plan = by_arn(report_on(tmp_path, who(1, allow(*WIDE))))["arn:aws:iam::123456789012:role/role-1"].plan
     assert plan is not None
-    assert (len(plan.diff), plan.diff[-1]) == (DIFF_LINES_SHOWN + 1, "… and 200 more lines")
+    assert plan.diff == ("line",) * 600
 
 
 def test_a_patch_comes_with_its_text(tmp_path: Path) -> None:
@@ -196,15 +197,30 @@ def test_what_a_score_rests_on_is_said_in_sentences() -> None:
         "Regions: eu-west-1",
         "Calls that only read were recorded",
         "Data events of s3",
-        "What IAM last saw was used",
+        "IAM's last accessed information was given",
         "Reach by 1,234 resources",
         "Not in the score, since nobody knows what they grant: new:*",
     )
     assert coverage_of(CoverageSummary(window_days=90, observed_days=0)) == (
         "No records: everything counts as unused",
-        "What IAM last saw was not used",
+        "IAM's last accessed information was not given",
         "Reach by the breadth of patterns",
     )
+
+
+def test_an_escalation_path_has_its_name_or_else_its_id() -> None:
+    def made(path: str | None) -> Contribution:
+        return Contribution(risk=RiskClass.ESCALATION, chance=0.9, unused=1, path=path)
+
+    score = a_score(90.0, contributions=tuple(map(made, ("lambda-001", "of-tomorrow", None))))
+    told = [part.path for part in parts_of(score, names_of_paths(load_risk()))]
+    assert told == ["iam:PassRole + lambda:CreateFunction + lambda:InvokeFunction", "of-tomorrow", ""]
+
+
+def test_a_plan_says_how_many_days_it_rests_on(analysed: Analysis) -> None:
+    told = by_arn(analysed.report)
+    days = {plan["identity"]: plan["coverage"]["observed_days"] for plan in analysed.planned["plans"]}
+    assert {arn: own.observed_days for arn, one in told.items() if (own := one.plan)} == days
 
 
 def test_many_names_are_cut() -> None:

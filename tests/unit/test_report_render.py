@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cli.reporting.details import details_of, index_of
 from cli.reporting.heat_map import REACH_LABELS, UNUSED_LABELS, cell_of, heat_map
 from cli.reporting.model import PolicyText, Report, ReportKind
-from cli.reporting.priorities import origins_by_risk, origins_by_service, steps_of
+from cli.reporting.priorities import WORST, decimals_of, left_of, origins_by_risk, origins_by_service, steps_of
 from cli.reporting.render import render
 from cli.reporting.trend import trend_of
 from cli.reporting.words import policy_text, script_json, share
@@ -229,6 +229,99 @@ def test_given_plans_when_steps_are_made_then_each_lowers_the_account_to_its_roo
     assert falls == sorted(falls, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("account", "after", "decimals"),
+    [(52.0, [51.9, 51.8], 1), (52.0, [51.96, 51.92, 51.88], 2), (52.0, [51.0, 50.97], 2), (52.0, [], 1)],
+)
+def test_given_steps_that_would_look_alike_when_told_then_they_have_two_decimals(
+    account: float, after: list[float], decimals: int
+) -> None:
+    assert decimals_of(account, after) == decimals
+
+
+def test_given_many_identities_when_rendered_then_no_step_looks_like_the_one_before() -> None:
+    page = render(sample_report(1200, days=0))
+    steps = page[page.index("What to do first") : page.index("Where the risk comes from")]
+    told = re.findall(r'<td class="n">([0-9.]+)</td></tr>', steps)
+    assert len(told) == len(set(told)) == 10
+
+
+def over_without_a_plan(report: Report, **changes: Any) -> Report:
+    ones = (dataclasses.replace(one, plan=None, **changes) for one in report.identities)
+    return dataclasses.replace(report, identities=tuple(ones))
+
+
+def test_given_the_worst_without_a_plan_when_rendered_then_they_are_named_with_the_reason_and_the_others_counted() -> (
+    None
+):
+    report = over_without_a_plan(sample_report(60), no_plan="no use was recorded")
+    over = [one for one in report.identities if one.compliance == "NON_COMPLIANT"]
+    left = left_of(report)
+    assert [report.identities[one.place] for one in left] == over
+    assert {one.why for one in left} == {"no use was recorded"}
+    page = render(report)
+    assert f"{len(over)} over the threshold have no plan and need a person:" in page
+    for one in over[:WORST]:
+        assert f'<a href="#{one.identity_id}"><bdi>{one.name}</bdi></a>, PCI {one.pci:.1f}: no use was recorded' in page
+    assert f"and {len(over) - WORST} more" in page
+    assert "No plan waits that would lower" in page
+
+
+def test_given_everyone_with_a_plan_or_within_when_rendered_then_nobody_needs_a_person() -> None:
+    within = over_without_a_plan(sample_report(20), compliance="COMPLIANT")
+    assert left_of(within) == ()
+    assert "a person:" not in render(within)
+    assert left_of(over_without_a_plan(sample_report(20), exempt="break glass")) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (PlanStatus.SKIPPED, "its plan {} is skipped: Used once by the quarterly job: kept."),
+        (PlanStatus.APPLIED, "its plan {} is applied: Used once by the quarterly job: kept."),
+        (PlanStatus.PROPOSED, None),
+        (PlanStatus.APPLYING, None),
+        (PlanStatus.ROLLING_BACK, None),
+    ],
+)
+def test_given_a_plan_that_is_over_when_somebody_is_still_over_the_threshold_then_a_person_is_needed(
+    status: PlanStatus, why: str | None
+) -> None:
+    one = next(one for one in sample_report(60).identities if one.plan)
+    assert one.plan
+    changed = dataclasses.replace(one, plan=dataclasses.replace(one.plan, status=status))
+    told = [left.why for left in left_of(dataclasses.replace(SMALL, identities=(changed,)))]
+    assert told == ([why.format(one.plan.plan_id)] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(1, "rests on 1 observed day"), (29, "rests on 29 observed days"), (30, ""), (None, "")]
+)
+def test_given_a_plan_that_rests_on_few_days_when_shown_then_that_is_said(days: int | None, told: str) -> None:
+    one = next(one for one in sample_report(60).identities if one.plan and one.plan.status == "PROPOSED")
+    assert one.plan
+    changed = dataclasses.replace(one, plan=dataclasses.replace(one.plan, observed_days=days))
+    assert details_of(changed)["plan"]["rests"] == told
+    page = render(dataclasses.replace(SMALL, identities=(changed,)))
+    assert page.count('<small class="soft">rests on') == (1 if told else 0)
+
+
+def test_given_the_exempt_when_rendered_then_they_are_in_no_figure_and_not_on_the_map() -> None:
+    report = sample_report(60)
+    exempt = next(one for one in report.identities if one.exempt is None)
+    ones = [dataclasses.replace(one, exempt="x") if one is exempt else one for one in report.identities]
+    counted = [one for one in ones if one.exempt is None]
+    page = render(dataclasses.replace(report, identities=tuple(ones), excluded=60 - len(counted)))
+    tiles = dict(re.findall(r"<dt>(.*?)</dt><dd><b>(.*?)</b>", page))
+    assert tiles["Identities"] == str(len(counted))
+    assert tiles["Unused permissions"] == f"{sum(one.unused for one in counted):,}"
+    assert tiles["Over the threshold"] == str(sum(one.compliance == "NON_COMPLIANT" for one in counted))
+    assert f"of {len(counted)}, at a PCI of 60 or more" in page
+    marks = re.findall(r'</svg><span aria-hidden="true">([0-9,]+)</span></button>', page)
+    assert sum(map(int, marks)) == len(counted)
+    assert [index_of(one)[6] == -1 for one in ones] == [one.exempt is not None for one in ones]
+
+
 @pytest.mark.parametrize("status", [one for one in PlanStatus if one is not PlanStatus.PROPOSED])
 def test_given_a_plan_that_is_past_when_rendered_then_it_is_no_step(status: PlanStatus) -> None:
     ones = tuple(
@@ -283,8 +376,32 @@ def test_given_days_out_of_order_when_the_trend_is_drawn_then_it_runs_from_the_f
     trend = trend_of(tuple(reversed(values)))
     assert trend is not None
     assert (trend.first, trend.last) == (values[0], values[-1])
-    assert trend.points.startswith("0.00,")
-    assert trend.points.split()[-1].startswith("100.00,")
+    [line] = trend.lines
+    assert line.startswith("0.00,")
+    assert line.split()[-1].startswith("100.00,")
+
+
+def test_given_days_without_a_score_when_the_trend_is_drawn_then_nothing_bridges_them_and_they_are_counted() -> None:
+    values = sample_report(1, days=10).trend
+    known = tuple(values[place] for place in (0, 1, 2, 5, 9, 10))
+    trend = trend_of(known)
+    assert trend is not None
+    assert [len(line.split()) for line in trend.lines] == [3, 2, 2]  # the day by itself is a line to itself
+    assert len(set(trend.lines[1].split())) == 1
+    assert trend.missing == 5
+    page = render(dataclasses.replace(SMALL, trend=known))
+    assert page.count("<polyline points=") == 3
+    assert "5 days without a score" in page
+    assert "days without a score" not in render(dataclasses.replace(SMALL, trend=values))
+
+
+@pytest.mark.parametrize(("alarm", "lines"), [(None, 0), (0.0, 0), (68.0, 1), (100.0, 0)])
+def test_given_the_alarm_of_the_account_when_the_trend_is_drawn_then_the_line_is_its_and_no_identitys(
+    alarm: float | None, lines: int
+) -> None:
+    page = render(dataclasses.replace(SMALL, account_alarm=alarm))
+    assert page.count('<line class="threshold"') == page.count("alarm of the account") == lines
+    assert "threshold of an identity" not in page
 
 
 # ---- data of the script

@@ -1,6 +1,7 @@
 // What an opened row shows. The arrays are in the order in which cli/reporting/details.py writes them.
 
 const ROWS = 12; // of a table, before the others wait to be asked for
+const LINES = 400; // of a difference, above which it waits to be asked for
 
 function detailsOf(one) {
   const sides = element('div', { className: 'sides' },
@@ -61,7 +62,7 @@ function planOf(one) {
   }
   const plan = one.plan;
   const effect = `Takes ${counted(plan.removes)} permissions away, keeps ${counted(plan.keeps)}; ` +
-    `PCI ${scored(plan.before)} → ${scored(plan.after)}` + (plan.enough ? '.' : ', which is still over the threshold.');
+    `PCI ${scored(plan.before)} → ${scored(plan.after)}` + (plan.enough ? '.' : ', which is still over the threshold.') + (plan.rests ? ` It ${plan.rests}.` : '');
   const name = [`Plan ${plan.id}`, plan.strategy, plan.status.toLowerCase().replaceAll('_', ' ')].filter(Boolean).join(', ');
   const parts = [element('h3', {}, name), element('p', {}, effect)];
   if (plan.notes.length) parts.push(element('ul', {}, ...plan.notes.map((note) => element('li', {}, note))));
@@ -75,7 +76,10 @@ function diffOf(diff) {
     const kind = line.startsWith('---') || line.startsWith('+++') ? 'place' : kinds[line[0]] || 'same';
     return element('span', { className: kind }, `${line}\n`);
   });
-  return element('pre', { tabIndex: 0, 'aria-label': 'Difference of the policies' }, ...lines);
+  const shown = element('pre', { tabIndex: 0, 'aria-label': 'Difference of the policies' }, ...lines);
+  if (lines.length <= LINES) return shown;
+  const summary = element('summary', {}, `Difference of the policies, ${counted(lines.length)} lines`);
+  return element('details', { className: 'document' }, summary, shown);
 }
 
 function documentOf([name, text]) {
@@ -99,15 +103,26 @@ function trendOf(one) {
   if (!one.trend || one.trend.length < 3) return null; // a day, and two values at least
   const [first, ...values] = one.trend;
   const span = values.at(-1)[0] || 1;
-  const points = values.map(([day, pci]) => `${(100 * day) / span},${100 - pci}`).join(' ');
   const last = values.at(-1)[1];
-  const label = `PCI from ${scored(values[0][1])} to ${scored(last)} in ${counted(span)} days since ${first}`;
+  const missing = span + 1 - values.length;
+  const label = `PCI from ${scored(values[0][1])} to ${scored(last)} in ${counted(span)} days since ${first}` +
+    (missing > 0 ? `, ${counted(missing)} of them without a score` : '');
   const lines = [0, 32, 66, 100].map((y) => drawing('line', { class: 'grid', x2: '100%', y1: `${y}%`, y2: `${y}%` }));
-  const line = drawing('svg', { viewBox: '0 0 100 100', preserveAspectRatio: 'none' }, drawing('polyline', { points }));
+  const line = drawing('svg', { viewBox: '0 0 100 100', preserveAspectRatio: 'none' }, ...runsOf(values, span));
   const end = drawing('circle', { class: bandOf(last), cx: '100%', cy: `${100 - last}%`, r: 3.5 });
   const chart = drawing('svg', { role: 'img', 'aria-label': label }, ...lines, line, end);
   return element('div', {}, element('h3', {}, 'Trend'), element('div', { className: 'small-chart' }, chart),
     element('p', { className: 'soft' }, `${label}.`));
+}
+
+// A line for each run of days, since nobody knows what was between; a day by itself is a line to itself, drawn as a dot.
+function runsOf(values, span) {
+  const runs = [];
+  values.forEach(([day, pci], at) => {
+    if (!at || day - values[at - 1][0] > 1) runs.push([]);
+    runs.at(-1).push(`${(100 * day) / span},${100 - pci}`);
+  });
+  return runs.map((run) => drawing('polyline', { points: (run.length > 1 ? run : [...run, ...run]).join(' ') }));
 }
 
 function coverageOf(one) {

@@ -91,7 +91,7 @@ def _of_no_use(days: int, window_days: int) -> str:
     """What no use means, by how many days somebody looked."""
     if not days:
         return f"no day of the last {window_days} was observed: nothing is known of its use"
-    seen = f"no use was recorded on the {days:,} observed days of {window_days}"
+    seen = f"no use was recorded on {days:,} observed {'day' if days == 1 else 'days'} of {window_days}"
     if days < ENOUGH_DAYS:
         return f"{seen}, too few to say that it needs nothing"
     return f"{seen}; a person should decide whether to disable it"
