@@ -121,7 +121,7 @@ def test_people_are_told_the_account_who_is_over_and_what_to_do_next(tmp_path: P
     assert "5 with a PCI of 60 or more: role/stratus-red-team-leave-org-role (100), user/bert-jan (99)" in text
     assert "4 plans, of which 4 would be enough to comply. With all plans the account would have PCI 46.1." in text
     assert "1 over the threshold has no plan and needs a person (1 no evidence):" in text
-    assert "role/stratus-red-team-leave-org-role, PCI 99.9: no use was recorded on the 1 observed day" in text
+    assert "role/stratus-red-team-leave-org-role, PCI 99.9: no use was recorded on 1 observed day of 90" in text
     assert "user/benjamin 296 98.5 0.0" in text
     assert f"Open {tmp_path / 'out' / REPORT} in a browser" in text
     assert result.stderr.startswith("leastwise: identities in the records that the authorization details don't list")
