@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from cli.auditing.whom import UNIQUE_ID, whom
-from services.auditor.verifying import TrailReport, verify_trail
+from services.auditor.verifying import TrailReport, gaps_of, verify_trail
 from shared.aws.anchor_bucket import AnchorBucket
 from shared.aws.deployed_account import DeployedAccount, StackFacts
 from shared.aws.kms import AnchorKey
@@ -30,7 +30,8 @@ class Verification(NamedTuple):
     """What was found. `findings` are faults that no entry and no anchor has by itself, in words.
 
     `first_anchored_at` is the time of the first anchor, `recorded_from` that of the oldest entry.
-    `unchecked_signatures` says that anchors are signed by a key that the stack doesn't name (any more).
+    `unchecked_signatures` says that anchors are signed by a key that the stack doesn't name (any more). `gaps` are the
+    times between two anchors that are longer than the schedule explains.
     """
 
     account_id: str
@@ -39,6 +40,7 @@ class Verification(NamedTuple):
     first_anchored_at: datetime | None
     recorded_from: datetime | None
     unchecked_signatures: bool = False
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -57,10 +59,12 @@ def verify(account: DeployedAccount, who: str | None, *, now: datetime, step: St
     only = f"{facts.account_id}/{identity_id}" if identity_id else None
     watched = Watched(account, step)
     key_id = facts.outputs.get("AnchorSigningKeyId")
+    patience = patience_with(facts.parameters.get("AnchorSchedule", ""))
     report = verify_trail(
         watched.chain,
         watched.anchors(),
         watched.registry(),
+        shown=() if only else watched.shown(),
         only={only} if only else None,
         signed=AnchorKey(account.client("kms"), key_id).verify if key_id else None,
     )
@@ -69,15 +73,17 @@ def verify(account: DeployedAccount, who: str | None, *, now: datetime, step: St
     return Verification(
         facts.account_id,
         report,
-        tuple(_findings(facts, report, watched, now)),
+        tuple(_findings(facts, report, watched, patience, now)),
         watched.first_anchored_at,
         watched.recorded_from,
         unchecked_signatures=watched.has_signatures and not key_id,
+        gaps=tuple(gaps_of(report.anchor_times, patience)),
     )
 
 
-def _findings(facts: StackFacts, report: TrailReport, watched: "Watched", now: datetime) -> Iterator[str]:
-    patience = patience_with(facts.parameters.get("AnchorSchedule", ""))
+def _findings(
+    facts: StackFacts, report: TrailReport, watched: "Watched", patience: timedelta, now: datetime
+) -> Iterator[str]:
     if overdue := overdue_anchor(report.anchored_at, watched.recorded_from, patience=patience, now=now):
         yield overdue
     if facts.outputs.get("AnchorSigningKeyId") and report.anchored_at and not watched.has_signatures:
@@ -110,6 +116,12 @@ class Watched:
                 self.first_anchored_at = moment_in(stored.content or {}, "anchored_at")
             self._note(stored.content or {})
             yield stored
+
+    def shown(self) -> Iterator[StoredEntry]:
+        """Whatever queries of the account show."""
+        for entry in self._account.audit.raw_account(self._account.stack.account_id):
+            self._step(1, "entries by time")
+            yield entry
 
     def registry(self) -> Iterator[str]:
         """The names of all chains."""

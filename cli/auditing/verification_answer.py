@@ -6,6 +6,7 @@ from typing import Any
 from cli.auditing.verification import Verification, told
 
 MOST_FAULTS = 50  # that people are shown; the JSON has all
+MOST_GAPS = 5
 
 
 def answer_of(found: Verification) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def answer_of(found: Verification) -> dict[str, Any]:
         **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
         "faults": [fault.model_dump(mode="json") for fault in report.faults],
         "findings": list(found.findings),
+        "gaps": [[before.isoformat(), after.isoformat()] for before, after in found.gaps],
+        "unlisted": report.unlisted,
         "not_proven": list(not_proven(found)),
     }
 
@@ -67,6 +70,13 @@ def not_proven(found: Verification) -> Iterator[str]:
         yield f"what somebody in control of the account changed before the first anchor, {first}"
     else:
         yield "anything against somebody who can write the table, as long as there is no anchor"
+    for before, after in found.gaps[:MOST_GAPS]:
+        yield f"that no anchor between {told(before)} and {told(after)} was removed: the schedule should have made some"
+    if len(found.gaps) > MOST_GAPS:
+        yield f"the same of {_counted(len(found.gaps) - MOST_GAPS, 'more such time')}: --json has all"
+    if report.unlisted:
+        chains = _counted(report.unlisted, "chain is", "chains are")
+        yield f"that {chains} whole: an older version wrote what is there, and no list or anchor names it"
     if found.unchecked_signatures:
         yield "the signatures that anchors carry: the stack names no key"
     yield "that every event reached the trail: one that was kept from being recorded leaves no gap"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared.model.anchor import FaultKind, TrailFault
 from shared.model.audit import NO_PREVIOUS
-from shared.model.stored_entry import Head, StoredEntry, place_of
+from shared.model.stored_entry import FAR, Head, StoredEntry, place_of
 
 BEFORE_ALL = Head(0, NO_PREVIOUS)
 
@@ -37,11 +37,16 @@ def verify_chain(
 
     `chain` is its name, by default the one that its first entry says. `entries` begin behind `proven`. `anchored` are
     hashes by place that were anchored: an entry with another one was replaced, and one that isn't there was cut off.
+    What lies under a key that no entry can have is told last, since it hides nothing.
     """
     head, count = proven, 0
     expected = anchored or {}
+    is_foreign = False
     for entry in entries:
         chain = chain if chain is not None else str(entry.attributes.get("chain"))
+        if not 0 < entry.head.sequence <= head.sequence + FAR:
+            is_foreign = True
+            continue
         if wrong := _wrong(entry, chain, head, expected):
             fault, said = wrong
             place = head.sequence + 1
@@ -53,6 +58,9 @@ def verify_chain(
             return ChainReport(0, head, FaultKind.REMOVED, 1, f"{chain}: all of its {last} anchored entries are gone")
         message = f"{chain} #{place}: the chain ends before it, and was anchored up to #{last}"
         return ChainReport(count, head, FaultKind.TRUNCATED, place, message)
+    if is_foreign:
+        message = f"{chain}: something lies in this chain that is no entry of it"
+        return ChainReport(count, head, FaultKind.FOREIGN, None, message)
     return ChainReport(count, head)
 
 
@@ -78,7 +86,7 @@ def faults_of(chain: str, report: ChainReport, *, listed: bool, anchored: bool) 
     """What a report, and the chain's presence in the list of chains, tell of it. What is listed had an entry once."""
     if report.fault:
         yield TrailFault(chain=chain, kind=report.fault, sequence=report.sequence, message=report.message)
-    elif listed and report.head == BEFORE_ALL:
+    if report.fault in {None, FaultKind.FOREIGN} and listed and report.head == BEFORE_ALL:
         message = f"{chain}: all of its entries are gone"
         yield TrailFault(chain=chain, kind=FaultKind.REMOVED, sequence=1, message=message)
     if anchored and not listed:

@@ -16,6 +16,8 @@ MAX_EVENT_BYTES = 65_536  # as canonical JSON
 MAX_SUMMARY = 1_000  # characters
 MAX_ARN = 2_048  # characters; IAM's are below 700
 MAX_KEY = 256  # characters of what an index is asked for; longer ones can't be asked for
+DIGITS = 16  # of the digest in the id of an event that needed another one
+MAX_RENAMED = 64 - 1 - DIGITS  # characters of its own id: with the digest no more than any event id
 
 
 class Kept(NamedTuple):
@@ -32,8 +34,18 @@ def chain_of(event: DomainEvent) -> str:
     return f"{event.account_id}/{owner}"
 
 
-def entry_of(event: DomainEvent, head: Head | None, *, now: datetime) -> AuditEntry:
-    """The entry that follows `head` (None for an empty chain) and records `event`, sealed."""
+def renamed(event: DomainEvent) -> DomainEvent:
+    """The event under an id that what it tells makes: another event is recorded under its own, forged perhaps."""
+    told = event.model_dump(mode="json", exclude={"occurred_at"}, exclude_none=True)
+    digest = digest_of({**told, "": event.type_name()})
+    return event.model_copy(update={"event_id": f"{event.event_id[:MAX_RENAMED]}~{digest[:DIGITS]}"})
+
+
+def entry_of(event: DomainEvent, head: Head | None, *, now: datetime, source: str | None = None) -> AuditEntry:
+    """The entry that follows `head` (None for an empty chain) and records `event`, sealed.
+
+    `source` is the EventBridge source of the message that told it.
+    """
     identity = event.identity if isinstance(event, IdentityEvent) else None
     plan_id, pci = getattr(event, "plan_id", None), getattr(event, "pci", None)
     kept = kept_of(event)
@@ -45,6 +57,7 @@ def entry_of(event: DomainEvent, head: Head | None, *, now: datetime) -> AuditEn
         occurred_at=event.occurred_at,
         recorded_at=now,
         account_id=event.account_id,
+        source=_cut(source, MAX_KEY) if source else None,
         summary=_cut(summary_of(event), MAX_SUMMARY),
         identity_id=identity.identity_id if identity else None,
         identity_arn=_cut(identity.arn, MAX_ARN) if identity else None,

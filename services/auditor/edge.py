@@ -8,14 +8,14 @@ from typing import Self
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from services.auditor.core import chain_of, entry_of
+from services.auditor.core import chain_of, entry_of, renamed
 from services.auditor.hints import ControlHint, Ignored, Watched, hints_of, is_hint
 from services.auditor.settings import AuditSettings
 from services.auditor.telling.edge import Desk
 from services.auditor.telling.news import notification_of
 from services.auditor.telling.place import Place
 from shared.aws import clients
-from shared.aws.audit_table import AuditTable
+from shared.aws.audit_table import Appended, AuditTable
 from shared.aws.dynamodb import Table
 from shared.aws.outbox import Outbox
 from shared.aws.sns import send_notification
@@ -57,15 +57,27 @@ class Recorder:
         envelope = parse_envelope(message.body, account_id=self._settings.account_id)
         for event in self._events_of(envelope):
             try:
-                appended = self._audit.append(
-                    event.event_id, chain_of(event), partial(entry_of, event, now=self._clock())
-                )
+                recorded = self._append(event, envelope.source)
             except ConflictError:
                 # a chain that takes no entry, perhaps because somebody saw to that: people are told all the same
                 self._keep(event)
                 raise
-            metrics.add_metric("EntriesAppended", MetricUnit.Count, int(appended))
-            self._keep(event)
+            self._keep(recorded)
+
+    def _append(self, event: DomainEvent, source: str) -> DomainEvent:
+        """Record an event once; under an id of its own where its id stands for another one. Returns it as recorded."""
+        appended = self._append_once(event, source)
+        if appended is Appended.CONTESTED:
+            logger.warning("event id stands for another event", event_id=event.event_id, event_type=event.type_name())
+            metrics.add_metric("EventIdsContested", MetricUnit.Count, 1)
+            event = renamed(event)
+            appended = self._append_once(event, source)
+        metrics.add_metric("EntriesAppended", MetricUnit.Count, int(appended is Appended.NEW))
+        return event
+
+    def _append_once(self, event: DomainEvent, source: str) -> Appended:
+        entry = partial(entry_of, event, now=self._clock(), source=source)
+        return self._audit.append(event.event_id, chain_of(event), entry)
 
     def _keep(self, event: DomainEvent) -> None:
         if notification := notification_of(event, self._place):

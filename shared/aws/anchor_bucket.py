@@ -81,9 +81,10 @@ class AnchorBucket:
 
     def anchors(self, account_id: str) -> Iterator[StoredAnchor]:
         """Read all anchors in the order of their numbers, a few ahead of what is asked for."""
-        return self._read_all(self.places(account_id))
+        return self.read_all(self.places(account_id))
 
-    def _read_all(self, places: Iterable[AnchorPlace]) -> Iterator[StoredAnchor]:
+    def read_all(self, places: Iterable[AnchorPlace]) -> Iterator[StoredAnchor]:
+        """Read anchors in this order, a few ahead of what is asked for."""
         ahead: deque[Future[StoredAnchor]] = deque()
         with ThreadPoolExecutor(READERS) as pool:
             for place in places:

@@ -6,29 +6,41 @@
 | `CHAINS#<account id>` | `<owner>` | that the chain `<account id>/<owner>` exists, so that all chains can be listed |
 | `EVENT#<event id>` | `RECORDED` | where this event's entry is, so that recording it again does nothing |
 
+A marker is believed only where the entry that it names records this event: whoever writes one for an event to come, or
+tells of something else under its id, keeps nothing out of the trail.
+
 Indexes, each a Query and never a Scan: `by_account` (changes of an account between two times), `by_type` (events of one
 type, `<account id>#<event type>`; entries since version 2), `by_plan` (one plan's story), `by_compliance` (`<account
 id>#<compliance>`). The role can put and read, never update or delete.
 
 Whoever reads names times: `since` counts itself, `until` doesn't. Pages of 100 items are asked for as they are needed.
+In place of an entry that was edited or forged readers get one of type NOT_AS_RECORDED that says no more than that.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from shared.aws.dynamodb import Item, Table, sortable
 from shared.errors import ConflictError
-from shared.model.audit import AuditEntry, decode_entry
+from shared.model.audit import NOT_AS_RECORDED, AuditEntry, shown_entry
 from shared.model.plan import Compliance
-from shared.model.stored_entry import Head, StoredEntry, place_of
+from shared.model.stored_entry import LAST, Head, StoredEntry, place_of
 
 MAX_ATTEMPTS = 10  # of appending to a chain that others append to as well
-LAST = 999_999_999_999  # place of an entry
 PAGE_ITEMS = 100
 REGISTERED_SINCE = 2  # the version of entries whose writer lists each new chain
 CLOCK_MARGIN = timedelta(days=1)  # how much later than it was recorded an event may say it occurred
+
+
+class Appended(StrEnum):
+    """What became of an event that was to be recorded."""
+
+    NEW = "new"
+    REPEATED = "repeated"  # it was recorded before
+    CONTESTED = "contested"  # its id stands for another event, or for none: it is not recorded under this id
 
 
 class AuditTable:
@@ -37,27 +49,28 @@ class AuditTable:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def append(self, event_id: str, chain: str, build: Callable[[Head | None], AuditEntry]) -> bool:
+    def append(self, event_id: str, chain: str, build: Callable[[Head | None], AuditEntry]) -> Appended:
         """Append the entry that `build` makes of the chain's head (None for an empty chain), once per event id.
 
-        Entry, marker and, for a new chain, its place in the list of chains are written together or not at all. Returns
-        False when the event was recorded before. Raises ConflictError when other writers kept winning.
+        Entry, marker and, for a new chain, its place in the list of chains are written together or not at all. Raises
+        ConflictError when other writers kept winning, or somebody put what is no entry at the chain's last place.
         """
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
-                if self._table.get(f"EVENT#{event_id}", "RECORDED"):
-                    return False
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 jitter, not a secret
             newest = self._newest(chain)
             entry = build(newest.head if newest else None)
+            if entry.sequence > LAST:
+                raise ConflictError(f"audit chain {chain}: no place is left behind what somebody put at its end")
             marker = {"pk": f"EVENT#{event_id}", "sk": "RECORDED", "chain": chain, "sequence": entry.sequence}
             try:
                 self._table.put_all_new([_item_of(entry), marker], also=_registration(chain, newest))
             except ConflictError:
+                if found := self._table.get(f"EVENT#{event_id}", "RECORDED"):
+                    recorded = self._marked(found)
+                    return Appended.REPEATED if recorded and entry.records_as(recorded) else Appended.CONTESTED
                 continue
-            return True
-        if self._table.get(f"EVENT#{event_id}", "RECORDED"):
-            return False
+            return Appended.NEW
         raise ConflictError(f"audit chain {chain}: other writers won {MAX_ATTEMPTS} times")
 
     def chains(self, account_id: str) -> Iterator[str]:
@@ -73,20 +86,28 @@ class AuditTable:
         first = place_of(from_sequence) if from_sequence > 1 else None
         return map(StoredEntry, self._table.query(f"CHAIN#{chain}", sk_from=first))
 
+    def raw_account(self, account_id: str) -> Iterator[StoredEntry]:
+        """Whatever queries show of an account, as it is stored, in pages of 1 MB: entries, and what was put among them.
+
+        It is read from an index, which may lag behind the table by a moment.
+        """
+        return map(StoredEntry, self._table.query(account_id, index=("by_account", "account_id", "sort_time")))
+
     def head(self, chain: str) -> AuditEntry | None:
         """Newest entry of a chain."""
         newest = self._newest(chain)
-        return decode_entry(newest) if newest else None
+        return shown_entry(newest) if newest else None
 
     def at(self, chain: str, sequence: int) -> AuditEntry | None:
         """The entry at one place of a chain."""
         item = self._table.get(f"CHAIN#{chain}", place_of(sequence))
-        return _entry_of(item) if item else None
+        return shown_entry(StoredEntry(item)) if item else None
 
     def of_event(self, event_id: str) -> AuditEntry | None:
         """The entry that records an event."""
         marker = self._table.get(f"EVENT#{event_id}", "RECORDED")
-        return self.at(marker["chain"], marker["sequence"]) if marker else None
+        stored = self._marked(marker) if marker else None
+        return shown_entry(stored) if stored else None
 
     def chain(
         self,
@@ -106,7 +127,7 @@ class AuditTable:
             newest_first=newest_first,
             page_size=PAGE_ITEMS,
         )
-        return map(_entry_of, items)
+        return _shown(items)
 
     def of_identity(
         self,
@@ -130,7 +151,8 @@ class AuditTable:
             newest_first=newest_first,
         )
         for entry in entries:
-            if newest_first and since is not None and entry.recorded_at < since - CLOCK_MARGIN:
+            proper = entry.event_type != NOT_AS_RECORDED
+            if newest_first and since is not None and proper and entry.recorded_at < since - CLOCK_MARGIN:
                 return  # what was recorded even earlier had not occurred later
             if (since is None or since <= entry.occurred_at) and (until is None or entry.occurred_at < until):
                 yield entry
@@ -176,8 +198,26 @@ class AuditTable:
         return self._by("by_compliance", "compliance_key", key, since, until, newest_first=newest_first)
 
     def _newest(self, chain: str) -> StoredEntry | None:
-        newest = self._table.query(f"CHAIN#{chain}", sk_until=place_of(LAST), newest_first=True, limit=1)
-        return next(map(StoredEntry, newest), None)
+        """The chain's end: the newest entry that stands right behind another, or first.
+
+        What somebody put behind it, under another key or further off, does not end the chain.
+        """
+        newest = self._table.query(f"CHAIN#{chain}", sk_until=place_of(LAST), newest_first=True, page_size=2)
+        above: StoredEntry | None = None
+        for stored in map(StoredEntry, newest):
+            if above and above.head.sequence == stored.head.sequence + 1:
+                return above
+            if stored.head.sequence:
+                above = stored
+        return above if above and above.head.sequence == 1 else None
+
+    def _marked(self, marker: Item) -> StoredEntry | None:
+        """The entry that a marker names, if it is there."""
+        chain, sequence = marker.get("chain"), marker.get("sequence")
+        if not isinstance(chain, str) or not isinstance(sequence, int) or not 0 < sequence <= LAST:
+            return None
+        item = self._table.get(f"CHAIN#{chain}", place_of(sequence))
+        return StoredEntry(item) if item else None
 
     def _by(
         self,
@@ -199,7 +239,7 @@ class AuditTable:
             newest_first=newest_first,
             page_size=PAGE_ITEMS,
         )
-        return map(_entry_of, items)
+        return _shown(items)
 
 
 def _registration(chain: str, newest: StoredEntry | None) -> list[Item]:
@@ -215,5 +255,6 @@ def _item_of(entry: AuditEntry) -> Item:
     return dict(StoredEntry.of(entry.fields()).attributes)
 
 
-def _entry_of(item: Item) -> AuditEntry:
-    return decode_entry(StoredEntry(item))
+def _shown(items: Iterable[Item]) -> Iterator[AuditEntry]:
+    """Entries for whoever reads: one that is none aborts no query."""
+    return (entry for item in items if (entry := shown_entry(StoredEntry(item))))

@@ -22,6 +22,7 @@ class FaultKind(StrEnum):
     MISSING = "missing"  # a sequence number is skipped or repeated
     REPLACED = "replaced"  # the entry is well made, but not the one that was anchored
     TRUNCATED = "truncated"  # the chain ends before what was anchored
+    FOREIGN = "foreign"  # an item that no chain of the list has: queries show it, and nobody recorded it
     REMOVED = "removed"  # the whole chain is gone
     UNREGISTERED = "unregistered"  # the chain is anchored, and gone from the list of chains
     ANCHOR_EDITED = "anchor_edited"  # its digest is wrong, or it can't be read
@@ -29,7 +30,7 @@ class FaultKind(StrEnum):
     ANCHOR_UNLINKED = "anchor_unlinked"  # it does not continue the one before
     ANCHOR_OVERWRITTEN = "anchor_overwritten"  # somebody wrote another version over it; the first one is read
     ANCHOR_DELETED = "anchor_deleted"  # somebody put a delete marker over it; the first version is read
-    ANCHOR_UNSIGNED = "anchor_unsigned"  # the newest one lacks a signature that earlier ones have, or has a wrong one
+    ANCHOR_UNSIGNED = "anchor_unsigned"  # it lacks a signature that earlier ones have, or has a wrong one
 
 
 class TrailFault(BaseModel):
@@ -63,7 +64,8 @@ class Anchor(BaseModel):
 
     `heads` are the ends of the chains that moved since the anchor before, of all chains where `complete`; a chain with
     a fault keeps its last proven end. `chains` and `entries` count what all anchors up to this one cover. `faults` are
-    all that were ever found. `pending_from` is the chain that the run did not reach in its time, where the next one
+    those that no anchor had before, and where `complete` all that were ever found; the last `new_faults` of them are
+    new. `pending_from` is the chain that the run did not reach in its time, where the next one
     begins. `previous_digest` is that of the anchor before, NO_ANCHOR in the first.
     """
 
@@ -79,6 +81,7 @@ class Anchor(BaseModel):
     entries: int
     heads: dict[str, Head]
     faults: tuple[TrailFault, ...] = ()
+    new_faults: int = Field(default=0, ge=0)
     pending_from: str | None = None
 
     def fields(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the security team reads a year later: the entries of the audit trail, of every version."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -11,15 +12,17 @@ from shared.model.unique_ids import ROLE_ID_PREFIX, USER_ID_PREFIX
 
 ENTRY_SCHEMA = 2
 NO_PREVIOUS = "0" * 64
+WHAT = ("chain", "event_id", "event_type", "plan_id", "compliance")  # says of what an entry tells
+NOT_AS_RECORDED = "NotAsRecorded"  # type of what readers get in place of an entry that was edited or forged
 
 
 class AuditEntry(BaseModel):
     """One immutable entry of the audit trail.
 
     `chain` is `<account id>/<identity id>`, or `<account id>/account`; `sequence` counts from 1 within it.
-    `entry_hash` is the SHA-256 (hex) of every other field, `previous_hash` among them. `pci` is the score (0-100) that
-    the event tells, if any. `event_left_out` names fields of the event that were too large to keep; `event_sha256` is
-    then the digest of the event with them.
+    `entry_hash` is the SHA-256 (hex) of every other field, `previous_hash` among them. `source` is the EventBridge
+    source of the message that told the event. `pci` is the score (0-100) that it tells, if any. `event_left_out` names
+    fields of the event that were too large to keep; `event_sha256` is then the digest of the event with them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +35,7 @@ class AuditEntry(BaseModel):
     occurred_at: AwareDatetime
     recorded_at: AwareDatetime
     account_id: str
+    source: str | None = None
     summary: str
     identity_id: str | None = None
     identity_arn: str | None = None
@@ -62,6 +66,14 @@ class AuditEntry(BaseModel):
         """The entry with its own hash filled in."""
         return self.model_copy(update={"entry_hash": hash_of(self.fields())})
 
+    def records_as(self, stored: StoredEntry) -> bool:
+        """Whether a stored entry records the event that this one records: who told it, and of what, must be the same.
+
+        Figures and words may differ: an event that is told again may have newer ones. Older entries name no source.
+        """
+        source = stored.attributes.get("source", self.source)
+        return source == self.source and all(stored.attributes.get(name) == getattr(self, name) for name in WHAT)
+
 
 def decode_entry(stored: StoredEntry) -> AuditEntry:
     """An entry of this or any older version as this version has it; what a newer one added is left out.
@@ -79,6 +91,46 @@ def decode_entry(stored: StoredEntry) -> AuditEntry:
         raise InputError(f"the audit entry {place} can't be read ({wrong}): verify the trail") from None
 
 
+def shown_entry(stored: StoredEntry) -> AuditEntry | None:
+    """The entry for whoever reads the trail; in place of one that was edited or forged, that it was.
+
+    None for an item without a place in a chain or in time, which no list has room for: verification names it.
+    """
+    sequence, found = stored.head.sequence, _time_of(stored)
+    if not sequence or not found:
+        return None
+    if not stored.was_edited:
+        try:
+            return decode_entry(stored)
+        except InputError:
+            pass
+    moment, event_id = found
+    chain = str(stored.attributes.get("pk")).removeprefix("CHAIN#")
+    account_id, _, owner = chain.partition("/")
+    return AuditEntry(
+        chain=chain,
+        sequence=sequence,
+        event_id=event_id,
+        event_type=NOT_AS_RECORDED,
+        occurred_at=moment,
+        recorded_at=moment,
+        account_id=account_id,
+        summary=f"Entry {sequence} of {chain} is not what was recorded: verify the trail",
+        identity_id=owner if owner != "account" else None,
+        event={},
+    )
+
+
+def _time_of(stored: StoredEntry) -> tuple[datetime, str] | None:
+    """The time and the event id by which an index has an item; None where its key says none, or one nobody can name."""
+    moment, mark, event_id = str(stored.attributes.get("sort_time")).partition("#")
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (found, event_id) if mark and found.tzinfo and FIRST_YEAR < found.year < LAST_YEAR else None
+
+
 def _from_version_1(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Version 1 left to its readers what the unique id, the ARN and the event say."""
     identity_id, arn, event = (fields.get(name) for name in ("identity_id", "identity_arn", "event"))
@@ -90,5 +142,6 @@ def _from_version_1(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+FIRST_YEAR, LAST_YEAR = 1, 9999  # in which a time of another zone may be none in UTC
 _TYPES = {USER_ID_PREFIX: "user", ROLE_ID_PREFIX: "role"}
 OLDER_VERSIONS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_version_1}

@@ -17,6 +17,8 @@ KEY_SUFFIX = "_key"
 KNOWN_KEYS = KEYS | {"type_key", "compliance_key"}  # a later version may have more
 HASH = "entry_hash"
 PLACE = re.compile(r"[0-9]{12}")
+LAST = 999_999_999_999  # place in a chain
+FAR = 100_000  # places behind the end of a row: what is further off was not dropped, somebody put it there
 
 
 class Head(NamedTuple):

@@ -19,14 +19,14 @@ from moto import mock_aws
 
 from infra.build.template import ROOT, load_template
 from services.auditor.chain import verify_chain
-from services.auditor.core import chain_of, entry_of
+from services.auditor.core import chain_of, entry_of, renamed
 from services.auditor.verifying import verify_trail
 from shared.aws import clients
-from shared.aws.audit_table import MAX_ATTEMPTS, PAGE_ITEMS, AuditTable
+from shared.aws.audit_table import MAX_ATTEMPTS, PAGE_ITEMS, Appended, AuditTable
 from shared.aws.dynamodb import Table
 from shared.errors import ConflictError, DependencyError
 from shared.events import DomainEvent, IdentityEvaluated, IdentityEvent, PlanEvent
-from shared.model.audit import AuditEntry
+from shared.model.audit import NOT_AS_RECORDED, AuditEntry
 from shared.model.plan import Compliance
 from shared.model.stored_entry import Head, StoredEntry
 from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, OTHER_ACCOUNT, every_event, scored
@@ -47,8 +47,12 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.aws.audit_table.time.sleep", lambda _: None)
 
 
+def appended(audit: AuditTable, event: DomainEvent, source: str | None = None) -> Appended:
+    return audit.append(event.event_id, chain_of(event), lambda head: entry_of(event, head, now=NOW, source=source))
+
+
 def append(audit: AuditTable, event: DomainEvent) -> bool:
-    return audit.append(event.event_id, chain_of(event), lambda head: entry_of(event, head, now=NOW))
+    return appended(audit, event) is Appended.NEW
 
 
 def test_every_event_is_read_back_in_a_chain_that_verifies(audit: AuditTable) -> None:
@@ -291,16 +295,16 @@ def only_what_is_wanted_is_read(long: AuditTable, calls: Calls) -> None:
         ),
     ):
         assert len(calls.of(read)[1]) == 1
-    assert calls.of(lambda: [long.head(CHAIN)]) == (1, [1])
+    assert calls.of(lambda: [long.head(CHAIN)]) == (1, [2]), "an end stands right behind another entry"
     assert calls.of(lambda: long.raw_chain(CHAIN, from_sequence=MANY - 2)) == (3, [3])
 
 
-def test_an_append_is_one_query_and_one_transaction_and_a_repetition_one_look_more(audit: AuditTable) -> None:
+def test_an_append_is_one_query_and_one_transaction_and_a_repetition_two_looks_more(audit: AuditTable) -> None:
     calls = Calls()
     for number, repeated in ((1, False), (2, False), (2, True)):
         calls.names.clear()
         assert append(audit, scored(version=number)) is not repeated
-        assert calls.names == {"Query": 1, "TransactWriteItems": 1} | ({"GetItem": 1} if repeated else {})
+        assert calls.names == {"Query": 1, "TransactWriteItems": 1} | ({"GetItem": 2} if repeated else {})
 
 
 def test_a_new_chain_is_listed_with_its_first_entry(audit: AuditTable, aws: Stack) -> None:
@@ -407,3 +411,55 @@ def assert_recorded_once(audit: AuditTable, events: Iterable[DomainEvent]) -> No
         assert sorted(recorded) == sorted(event_ids)
     report = verify_trail(audit.raw_chain, (), audit.chains(ACCOUNT))
     assert (report.faults, report.entries) == ((), sum(map(len, expected.values())))
+
+
+def test_another_event_under_an_id_keeps_nothing_out_of_the_trail(audit: AuditTable) -> None:
+    told = judged = next(event for event in every_event() if isinstance(event, IdentityEvaluated))
+    assert appended(audit, told, "leastwise.evaluator") is Appended.NEW
+    assert appended(audit, told, "leastwise.evaluator") is Appended.REPEATED
+    newer = told.model_copy(update={"occurred_at": NOW + timedelta(hours=9), "annotation": "in other words"})
+    assert appended(audit, newer, "leastwise.evaluator") is Appended.REPEATED, "told again, with newer words"
+    for source, event in (
+        ("leastwise.scorer", told),
+        ("leastwise.evaluator", judged.model_copy(update={"compliance": Compliance.NOT_APPLICABLE})),
+        ("leastwise.evaluator", judged.model_copy(update={"identity": DEPLOYER})),
+        ("leastwise.evaluator", scored(version=3).model_copy(update={"event_id": told.event_id})),
+    ):
+        assert appended(audit, event, source) is Appended.CONTESTED
+        own = renamed(event)
+        assert own.event_id.startswith(f"{told.event_id}~")
+        assert len(own.event_id) <= 64
+        assert appended(audit, own, source) is Appended.NEW
+        assert appended(audit, renamed(event), source) is Appended.REPEATED
+    assert verify_trail(audit.raw_chain, (), audit.chains(ACCOUNT)).whole
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [{}, {"chain": CHAIN}, {"chain": CHAIN, "sequence": 1}, {"chain": CHAIN, "sequence": "1"}, {"sequence": 0}],
+)
+def test_a_marker_written_before_its_event_keeps_nothing_out(
+    audit: AuditTable, aws: Stack, marker: dict[str, object]
+) -> None:
+    append(audit, scored(version=1))
+    event = scored(version=2)
+    aws.table(aws.audit_table).put({"pk": f"EVENT#{event.event_id}", "sk": "RECORDED", **marker})
+    assert appended(audit, event) is Appended.CONTESTED
+    assert append(audit, renamed(event))
+
+
+def test_queries_show_that_an_entry_is_not_what_was_recorded_and_go_on(audit: AuditTable, aws: Stack) -> None:
+    for number in (1, 2, 3):
+        append(audit, scored(version=number))
+    table = aws.table(aws.audit_table)
+    second = table.get(f"CHAIN#{CHAIN}", f"{2:012d}")
+    assert second
+    table.put({**second, "summary": "nothing happened", "event": "x"})
+    table.put({**second, "pk": "nowhere", "sk": "nothing"})
+    for entries in (audit.chain(CHAIN), audit.of_account(ACCOUNT), audit.of_type(ACCOUNT, "IdentityScored")):
+        types = sorted(entry.event_type for entry in entries)
+        assert types == ["IdentityScored", "IdentityScored", NOT_AS_RECORDED]
+    shown = audit.at(CHAIN, 2)
+    assert shown is not None
+    assert (shown.event, shown.identity_id) == ({}, ANA.identity_id)
+    assert "is not what was recorded: verify the trail" in shown.summary

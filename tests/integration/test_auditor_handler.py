@@ -102,6 +102,21 @@ def test_events_that_come_again_do_nothing_again(
     assert sorted(types_of(aws.notified())) == sorted(NEWS)
 
 
+def test_an_event_whose_id_somebody_used_for_another_is_recorded_and_told_all_the_same(
+    aws: Stack, context: LambdaContext, log: LogLines
+) -> None:
+    forged = scored().model_copy(update={"event_id": VERDICT.event_id})
+    assert failed(handle_events(sqs_event(domain_body(forged), domain_body(VERDICT)), context)) == []
+    assert failed(handle_events(sqs_event(domain_body(VERDICT)), context)) == []
+    assert entries(aws) == [forged.type_name(), VERDICT.type_name()]
+    recorded = [(entry.event_id, entry.source) for entry in audit_of(aws).chain(CHAIN)]
+    assert recorded[0] == (VERDICT.event_id, "leastwise.scorer")
+    assert recorded[1][0].startswith(f"{VERDICT.event_id}~")
+    assert recorded[1][1] == "leastwise.evaluator"
+    assert types_of(aws.notified()) == [VERDICT.type_name()]
+    assert len(log.entries("event id stands for another event")) == 2
+
+
 def test_a_burst_becomes_a_digest(aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch) -> None:
     handle_events(sqs_event(*map(verdict, range(40))), context)
     assert len(aws.notified()) == 5

@@ -149,6 +149,11 @@ def delete_an_anchor(aws: Stack) -> None:
     clients.s3().delete_object(Bucket=BUCKET, Key=key_of(2))
 
 
+def plant_an_entry(aws: Stack) -> None:
+    fields = {**StoredEntry(entry(aws, ANAS, 1)).fields, "chain": f"{ACCOUNT}/AIDAPLANTED"}
+    aws.table(aws.audit_table).put(StoredEntry.of({**fields, "entry_hash": hash_of(fields)}).attributes)
+
+
 TAMPERING: list[tuple[Callable[[Stack], None], tuple[str, str, int | None]]] = [
     (flip_a_byte, (ANAS, "edited", 2)),
     (flip_and_reseal, (ANAS, "replaced", 4)),
@@ -157,6 +162,7 @@ TAMPERING: list[tuple[Callable[[Stack], None], tuple[str, str, int | None]]] = [
     (truncate_the_tail, (DEPLOYERS, "truncated", 3)),
     (remove_a_chain, (DEPLOYERS, "removed", 1)),
     (remove_a_chain_and_its_name, (DEPLOYERS, "removed", 1)),
+    (plant_an_entry, (f"{ACCOUNT}/AIDAPLANTED", "foreign", None)),
     (take_off_the_list, (DEPLOYERS, "unregistered", None)),
     (edit_an_anchor, (ANCHORS, "anchor_edited", 1)),
     (remove_an_anchor, (ANCHORS, "anchor_missing", 1)),
@@ -237,6 +243,15 @@ def test_given_the_newest_anchors_removed_when_verified_then_their_age_is_a_find
     anchor(aws, ago=timedelta(hours=4))
     (finding,) = told("verify", code=1)["findings"]
     assert "anchors stopped, or newer ones were removed" in finding
+
+
+def test_given_a_time_without_anchors_when_verified_then_that_is_not_proven(aws: Stack) -> None:
+    empty_the_bucket(aws)
+    anchor(aws, ago=timedelta(hours=9))
+    anchor(aws)
+    answer = told("verify")
+    assert (answer["whole"], len(answer["gaps"])) == (True, 1)
+    assert "was removed: the schedule should have made some" in run("verify").stdout
 
 
 def test_given_nothing_recorded_when_verified_then_it_says_so(aws: Stack) -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.auditor.verifying import verify_trail
+from services.auditor.verifying import gaps_of, verify_trail
 from shared.model.anchor import FaultKind, Signature, StoredAnchor
 from shared.model.digests import digest_of
-from shared.model.stored_entry import StoredEntry
-from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW
+from shared.model.stored_entry import LAST, StoredEntry
+from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, OTHER_ACCOUNT
 from tests.unit.trail import ANAS, DEPLOYERS, Chain, anchored, chain_of, edited, sealed, verified
 
 ANCHORS = f"{ACCOUNT}/anchors"
@@ -61,6 +61,7 @@ def put_by(stored: StoredAnchor, *, overwritten: bool = False, deleted: bool = F
     return stored._replace(place=stored.place._replace(overwritten=overwritten, deleted=deleted))
 
 
+FAR_ENTRY = sealed(FULL[ANAS][0], sequence=LAST, summary="nothing happened")
 REWRITTEN = chain_of(6, ANA, after=(sealed(FULL[ANAS][0], summary="nothing happened"),))
 HEADS = {**(ANCHORED[1].content or {})["heads"], ANAS: [4, "f" * 64]}
 TAMPERINGS: list[tuple[str, Callable[[Trail], Trail], list[tuple[str, FaultKind, int | None]]]] = [
@@ -68,6 +69,12 @@ TAMPERINGS: list[tuple[str, Callable[[Trail], Trail], list[tuple[str, FaultKind,
     ("a dropped entry", of_ana(lambda c: c[:2] + c[3:]), [(ANAS, FaultKind.MISSING, 3)]),
     ("swapped entries", of_ana(lambda c: (c[1], c[0], *c[2:])), [(ANAS, FaultKind.MISSING, 1)]),
     ("a cut end", of_ana(lambda c: c[:3]), [(ANAS, FaultKind.TRUNCATED, 4)]),
+    ("an entry made up at the last place", of_ana(lambda c: (*c, FAR_ENTRY)), [(ANAS, FaultKind.FOREIGN, None)]),
+    (
+        "that, and a cut end",
+        of_ana(lambda c: (*c[:3], FAR_ENTRY)),
+        [(ANAS, FaultKind.TRUNCATED, 4)],
+    ),
     ("a chain written anew", of_ana(lambda c: REWRITTEN), [(ANAS, FaultKind.REPLACED, 2)]),
     ("a removed chain", of_ana(lambda c: ()), [(ANAS, FaultKind.REMOVED, 1)]),
     (
@@ -281,7 +288,10 @@ def test_any_one_changed_value_of_any_entry_is_found(where: tuple[str, int], dat
     changed = StoredEntry(mutated(document, path, change))
     report = verified({**FULL, chain: (*entries[:place], changed, *entries[place + 1 :])}, ANCHORED)
     assert [fault.chain for fault in report.faults] == [chain]
-    assert report.faults[0].sequence == place + 1
+    if path == ("sk",) and report.faults[0].kind is FaultKind.FOREIGN:  # the newest, put under a key that none can have
+        assert place + 1 == len(entries)
+    else:
+        assert report.faults[0].sequence == place + 1
 
 
 @given(st.integers(0, 2), st.data())
@@ -293,3 +303,41 @@ def test_any_one_changed_value_of_any_anchor_is_found(place: int, data: st.DataO
     changed = SIGNED[place]._replace(content=mutated(document, path, change))
     report = verified(FULL, (*SIGNED[:place], changed, *SIGNED[place + 1 :]), signed=good)
     assert report.faults[0].place == (ANCHORS, FaultKind.ANCHOR_EDITED, place + 1)
+
+
+OTHER = ANA.model_copy(update={"identity_id": "AIDASTRANGER"})
+OTHERS = f"{ACCOUNT}/{OTHER.identity_id}"
+STRANGERS = chain_of(2, OTHER)
+OLD = tuple(sealed(entry, schema_version=1) for entry in chain_of(1, OTHER))
+
+
+@pytest.mark.parametrize(
+    ("item", "chain"),
+    [
+        (STRANGERS[0], STRANGERS),
+        (edited(STRANGERS[0], pk="CHAIN#elsewhere"), "CHAIN#elsewhere"),
+        (edited(STRANGERS[0], pk=f"EVENT#{STRANGERS[0].attributes['event_id']}"), "EVENT#"),
+        (edited(STRANGERS[0], pk=f"CHAIN#{OTHER_ACCOUNT}/x"), f"CHAIN#{OTHER_ACCOUNT}/x"),
+        (edited(OLD[0], pk="CHAIN#old"), "CHAIN#old"),
+    ],
+)
+def test_what_queries_show_outside_of_all_chains_is_found(item: StoredEntry, chain: Any) -> None:
+    everything = [entry for entries in FULL.values() for entry in entries]
+    assert verified(FULL, ANCHORED, shown=everything).whole
+    (fault,) = verified(FULL, ANCHORED, shown=[*everything, item]).faults
+    assert (fault.kind, fault.sequence) == (FaultKind.FOREIGN, None)
+    assert fault.chain.startswith(OTHERS if chain is STRANGERS else chain)
+
+
+def test_a_chain_that_only_a_version_before_the_list_wrote_to_is_verified_by_itself() -> None:
+    report = verified({**FULL, OTHERS: OLD}, ANCHORED, registry=LISTED, shown=OLD)
+    assert (report.whole, report.unlisted, report.chains) == (True, 1, 3)
+    broken = (edited(OLD[0], summary="x"),)
+    (fault,) = verified({**FULL, OTHERS: broken}, ANCHORED, registry=LISTED, shown=broken).faults
+    assert fault.place == (OTHERS, FaultKind.EDITED, 1)
+
+
+def test_longer_times_between_anchors_than_the_schedule_explains_are_told() -> None:
+    times = [NOW + timedelta(hours=hours) for hours in (0, 1, 5, 6)]
+    assert gaps_of(times, timedelta(hours=3)) == [(times[1], times[2])]
+    assert gaps_of(times[:1], timedelta(hours=3)) == gaps_of([], timedelta(hours=3)) == []

@@ -89,9 +89,9 @@ def verified(
     anchors: Iterable[StoredAnchor] = (),
     *,
     registry: Iterable[str] | None = None,
+    shown: Iterable[StoredEntry] = (),
     signed: CheckSignature | None = None,
 ) -> TrailReport:
     """Outcome of verifying a trail that is in memory; all its chains are listed unless said otherwise."""
-    return verify_trail(
-        lambda chain: chains.get(chain, ()), anchors, chains if registry is None else registry, signed=signed
-    )
+    listed = chains if registry is None else registry
+    return verify_trail(lambda chain: chains.get(chain, ()), anchors, listed, shown=shown, signed=signed)

@@ -4,7 +4,8 @@ Every anchor names the digest of the one before, so that the newest vouches for 
 left out, and the next one taken as it is: a fault is told once, not again by all that follow it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -20,47 +21,63 @@ from shared.model.anchor import (
     anchors_of,
 )
 from shared.model.digests import digest_of
-from shared.model.stored_entry import Head
+from shared.model.stored_entry import FAR, Head
 
 
 class AnchorWalk:
     """What a row of anchors says together, added in the order of their numbers.
 
     `heads` are the ends of all chains, `anchored` every end that was ever anchored (chain to place to hash). `faults`
-    is what is wrong with the anchors, `recorded` what they say is wrong. `newest` is the last good one, `digest` its.
+    is what is wrong with the anchors, `recorded` what they say is wrong. `newest` is the last good one, `digest` its;
+    `times` are those of all good ones. `are_signed` says that a key signs anchors: behind a signed one, one without a
+    signature is none. `refused` are numbers of those whose signature is known to be wrong.
     """
 
-    def __init__(self, *, first: int = 1) -> None:
+    def __init__(self, *, first: int = 1, are_signed: bool = False, refused: Collection[int] = ()) -> None:
         self.heads: dict[str, Head] = {}
         self.anchored: dict[str, dict[int, str]] = {}
         self.faults: list[TrailFault] = []
         self.recorded: dict[tuple[str, FaultKind, int | None], TrailFault] = {}
         self.newest: Anchor | None = None
+        self.times: list[datetime] = []
         self.signature: Signature | None = None
         self.ever_signed = False
         self.count = 0
         self._next = first
         self.digest = NO_ANCHOR
         self._linked = first == 1  # whether the next one must continue it
+        self._are_signed = are_signed
+        self._refused = refused
 
     def add(self, stored: StoredAnchor) -> None:
-        """Take one more anchor."""
-        found = [*faults_of_places([stored.place], first=self._next)]
+        """Take one more anchor, or say what is wrong with it."""
+        self.faults.extend(faults_of_places([stored.place], first=self._next))
+        self.count += 1
+        if is_far(stored.place, self._next):
+            return
         if stored.place.number != self._next:
             self._linked = False  # nobody knows what the missing ones said
         self._next = stored.place.number + 1
-        self.faults.extend(found)
-        self.count += 1
-        anchor = read_anchor(stored)
+        anchor = self._good(stored)
         if isinstance(anchor, TrailFault):
             self.faults.append(anchor)
             self._linked = False
             return
-        if said := self._breach(anchor):
-            self.faults.append(_fault(stored.place, FaultKind.ANCHOR_UNLINKED, said))
         self._take(anchor, str((stored.content or {}).get("digest")))
         self.signature = signature_of(stored)
         self.ever_signed = self.ever_signed or self.signature is not None
+
+    def _good(self, stored: StoredAnchor) -> Anchor | TrailFault:
+        anchor = read_anchor(stored)
+        if isinstance(anchor, TrailFault):
+            return anchor
+        if stored.place.number in self._refused:
+            return _fault(stored.place, FaultKind.ANCHOR_UNSIGNED, "its signature is not the key's")
+        if self._are_signed and self.ever_signed and signature_of(stored) is None:
+            return _fault(stored.place, FaultKind.ANCHOR_UNSIGNED, "it has no signature, and earlier ones have")
+        if said := self._breach(anchor):
+            return _fault(stored.place, FaultKind.ANCHOR_UNLINKED, said)
+        return anchor
 
     def _breach(self, anchor: Anchor) -> str:
         if self._linked and anchor.previous_digest != self.digest:
@@ -81,6 +98,7 @@ class AnchorWalk:
         for fault in anchor.faults:
             self.recorded.setdefault(fault.place, fault)
         self.newest, self.digest, self._linked = anchor, digest, True
+        self.times.append(anchor.anchored_at)
 
 
 def read_anchor(stored: StoredAnchor) -> Anchor | TrailFault:
@@ -109,20 +127,40 @@ def signature_of(stored: StoredAnchor) -> Signature | None:
 
 
 def faults_of_places(places: Iterable[AnchorPlace], *, first: int = 1) -> Iterator[TrailFault]:
-    """What the bucket's listing alone shows: numbers that are missing, objects that were overwritten or deleted."""
+    """What the bucket's listing alone shows: numbers that are missing, objects that were overwritten or deleted.
+
+    A gap has the number of its last missing anchor: the first may be written yet, where somebody put one further on.
+    """
     expected = first
     for place in places:
+        if is_far(place, expected):
+            yield _fault(place, FaultKind.ANCHOR_UNLINKED, "it stands far behind the end of the row, and is none of it")
+            continue
         if place.number > expected:
             last = place.number - 1
             said = f"anchor {last} is missing" if last == expected else f"anchors {expected} to {last} are missing"
             yield TrailFault(
-                chain=anchors_of(place.account_id), kind=FaultKind.ANCHOR_MISSING, sequence=expected, message=said
+                chain=anchors_of(place.account_id), kind=FaultKind.ANCHOR_MISSING, sequence=last, message=said
             )
         expected = place.number + 1
         if place.overwritten:
             yield _fault(place, FaultKind.ANCHOR_OVERWRITTEN, "somebody wrote over it; its first version counts")
         if place.deleted:
             yield _fault(place, FaultKind.ANCHOR_DELETED, "somebody deleted it; its first version counts")
+
+
+def row_of(places: Iterable[AnchorPlace]) -> list[AnchorPlace]:
+    """The places that can be anchors of ours: an object that somebody puts far ahead does not end the row."""
+    row: list[AnchorPlace] = []
+    for place in places:
+        if not is_far(place, row[-1].number + 1 if row else 1):
+            row.append(place)
+    return row
+
+
+def is_far(place: AnchorPlace, expected: int) -> bool:
+    """Whether so many numbers are missing before a place that it was made up."""
+    return place.number > expected + FAR
 
 
 def _fault(place: AnchorPlace, kind: FaultKind, said: str) -> TrailFault:

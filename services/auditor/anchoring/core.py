@@ -10,7 +10,7 @@ from services.auditor.anchoring.anchors import AnchorWalk, moved
 from services.auditor.chain import BEFORE_ALL, ChainReport, faults_of
 from shared.errors import SafetyError
 from shared.events import AuditTrailBroken, event_id_of
-from shared.model.anchor import Anchor, TrailFault
+from shared.model.anchor import Anchor, TrailFault, anchors_of
 from shared.model.stored_entry import Head
 
 LAST_NUMBER = 999_999_999_999  # of an anchor: its key has twelve digits
@@ -47,17 +47,22 @@ def is_due(chain: str, number: int) -> bool:
     return zlib.crc32(chain.encode()) % COMPLETE_EVERY == number % COMPLETE_EVERY
 
 
-def next_anchor(walk: AnchorWalk, looked: Looked, *, account_id: str, number: int, now: datetime) -> Anchor:
-    """The anchor that follows: each chain's last proven end, and every fault that was ever found.
+def is_complete(number: int) -> bool:
+    """Whether the anchor of this number holds all chains and all faults, which every 24th does."""
+    return (number - 1) % COMPLETE_EVERY == 0
 
-    It holds all chains in every 24th, in the first, and where the ones before can't be relied on.
+
+def next_anchor(walk: AnchorWalk, looked: Looked, *, account_id: str, number: int, now: datetime) -> Anchor:
+    """The anchor that follows: each chain's last proven end, and the faults that are new.
+
+    It holds all chains and all faults in every 24th, in the first, and where the ones before can't be relied on.
     """
     heads = dict(walk.heads)
     for chain, report in looked.reports.items():
         if report.head != BEFORE_ALL:
             heads[chain] = report.head
-    complete = (number - 1) % COMPLETE_EVERY == 0 or bool(walk.faults) or walk.newest is None
-    faults = walk.recorded | {fault.place: fault for fault in new_faults(walk, looked)}
+    complete = is_complete(number) or bool(walk.faults) or walk.newest is None
+    new = new_faults(walk, looked)
     return Anchor(
         account_id=account_id,
         number=number,
@@ -67,7 +72,8 @@ def next_anchor(walk: AnchorWalk, looked: Looked, *, account_id: str, number: in
         chains=len(heads),
         entries=sum(head.sequence for head in heads.values()),
         heads=dict(sorted((heads if complete else moved(heads, walk.heads)).items())),
-        faults=tuple(faults.values()),
+        faults=(*walk.recorded.values(), *new) if complete else tuple(new),
+        new_faults=len(new),
         pending_from=looked.pending_from,
     )
 
@@ -79,7 +85,7 @@ def new_faults(walk: AnchorWalk, looked: Looked) -> list[TrailFault]:
 
 
 def next_number(walk: AnchorWalk, taken: Collection[int]) -> int:
-    """The first free number behind the newest good anchor: an object planted far ahead does not end the row.
+    """The first free number behind the newest good anchor, whatever somebody put further on.
 
     Raises SafetyError where none is left.
     """
@@ -90,22 +96,25 @@ def next_number(walk: AnchorWalk, taken: Collection[int]) -> int:
     return number
 
 
-def events_of(faults: Sequence[TrailFault], *, account_id: str, now: datetime) -> list[AuditTrailBroken]:
-    """The events that tell of new faults, and one for all that are too many to be told one by one."""
-    events = [broken_trail(fault, account_id=account_id, now=now) for fault in faults[:MAX_TOLD]]
-    if len(faults) > MAX_TOLD:
-        message = f"{len(faults) - MAX_TOLD:,} more faults: `leastwise audit verify` names all"
-        rest = faults[MAX_TOLD].model_copy(update={"message": message})
-        events.append(broken_trail(rest, account_id=account_id, now=now))
+def events_of(anchor: Anchor) -> list[AuditTrailBroken]:
+    """The events that tell of the faults that are new in an anchor, and one for all that are too many to be told alone.
+
+    They are the same ones however often they are made of an anchor.
+    """
+    new = anchor.faults[max(0, len(anchor.faults) - anchor.new_faults) :]
+    events = [_broken(anchor, fault, *fault.place) for fault in new[:MAX_TOLD]]
+    if more := len(new[MAX_TOLD:]):
+        message = f"{more:,} more faults, which anchor {anchor.number} has: `leastwise audit verify` names all"
+        others = new[MAX_TOLD].model_copy(update={"chain": anchors_of(anchor.account_id), "sequence": anchor.number})
+        events.append(_broken(anchor, others.model_copy(update={"message": message}), "more", anchor.number))
     return events
 
 
-def broken_trail(fault: TrailFault, *, account_id: str, now: datetime) -> AuditTrailBroken:
-    """The event that tells of a fault, the same one however often it is found."""
+def _broken(anchor: Anchor, fault: TrailFault, *key: object) -> AuditTrailBroken:
     return AuditTrailBroken(
-        event_id=event_id_of(AuditTrailBroken.type_name(), account_id, *fault.place),
-        occurred_at=now,
-        account_id=account_id,
+        event_id=event_id_of(AuditTrailBroken.type_name(), anchor.account_id, *key),
+        occurred_at=anchor.anchored_at,
+        account_id=anchor.account_id,
         chain=fault.chain,
         fault=fault.kind,
         sequence=fault.sequence,

@@ -8,8 +8,16 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from services.auditor.anchoring.anchors import AnchorWalk, faults_of_places, read_anchor
-from services.auditor.anchoring.core import Looked, events_of, is_due, new_faults, next_anchor, next_number, order_of
+from services.auditor.anchoring.anchors import AnchorWalk, faults_of_places, read_anchor, row_of, signature_of
+from services.auditor.anchoring.core import (
+    Looked,
+    events_of,
+    is_complete,
+    is_due,
+    next_anchor,
+    next_number,
+    order_of,
+)
 from services.auditor.chain import BEFORE_ALL, ChainReport, verify_chain, verify_on
 from services.auditor.settings import AnchorSettings
 from shared.aws import clients as aws_clients
@@ -20,7 +28,7 @@ from shared.aws.eventbridge import Publisher
 from shared.aws.kms import AnchorKey
 from shared.errors import ConflictError
 from shared.events import Service
-from shared.model.anchor import Anchor, AnchorPlace
+from shared.model.anchor import Anchor, AnchorPlace, StoredAnchor, TrailFault
 from shared.model.stored_entry import StoredEntry
 from shared.observability import logger, metrics
 
@@ -49,31 +57,70 @@ class Anchoring:
         self._key = AnchorKey(clients.kms(), settings.signing_key_id) if settings.signing_key_id else None
 
     def run(self) -> dict[str, Any]:
-        """Verify what was recorded since the last anchor, tell of new faults, and write the next anchor.
+        """Verify what was recorded since the last anchor, write the next anchor, and tell of the faults new in it.
 
-        Raises DependencyError where something can't be read or told: then no anchor is written; SafetyError where there
-        is no place left for one.
+        What the last anchor recorded is told again before: an anchor is only followed once its faults were told. Raises
+        DependencyError where something can't be read, written or told; SafetyError where there is no place left.
         """
-        places = self._bucket.places(self._account_id)
-        walk = self._last_anchors(places)
-        self._number = next_number(walk, {place.number for place in places})
+        places = self._places()
+        walk = self._anchors_before(places)
+        if walk.newest:
+            self._tell(walk.newest)
         looked = self._look(walk, places)
-        if broken := new_faults(walk, looked):
-            self._publisher.publish(*events_of(broken, account_id=self._account_id, now=self._now))
         anchor = next_anchor(walk, looked, account_id=self._account_id, number=self._number, now=self._now)
         written = self._write(anchor)
-        return self._report(anchor, len(looked.faults(walk.heads)), walk, written=written)
+        answer = self._report(anchor, len(looked.faults(walk.heads)), walk, written=written)
+        if written:
+            self._tell(anchor)
+        return answer
 
-    def _last_anchors(self, places: list[AnchorPlace]) -> AnchorWalk:
-        """Read back from the newest anchor to one that holds all chains."""
-        read = []
-        for place in reversed(places):
+    def _tell(self, anchor: Anchor) -> None:
+        if events := events_of(anchor):
+            self._publisher.publish(*events)
+
+    def _anchors_before(self, places: list[AnchorPlace]) -> AnchorWalk:
+        """What the anchors up to now say: the last ones by themselves, every 24th time all of them."""
+        taken = {place.number for place in places}
+        row = row_of(places)
+        last, refused = self._last_anchors(row)
+        walk = AnchorWalk(first=last[0].place.number if last else 1, are_signed=bool(self._key), refused=refused)
+        for stored in last:
+            walk.add(stored)
+        self._number = next_number(walk, taken)
+        if len(last) < len(row) and is_complete(self._number):
+            walk = self._all_anchors(row, refused) or walk
+            self._number = next_number(walk, taken)
+        return walk
+
+    def _last_anchors(self, row: list[AnchorPlace]) -> tuple[list[StoredAnchor], frozenset[int]]:
+        """The newest anchors, back to one that holds all chains, and the numbers of those that the key did not sign.
+
+        The newest one that the key signed vouches for those before. Where it signed none, it begins with the next.
+        """
+        read: list[StoredAnchor] = []
+        is_trusted, unsigned = self._key is None, set()
+        for place in reversed(row):
             read.append(self._bucket.read(place))
             anchor = read_anchor(read[-1])
-            if isinstance(anchor, Anchor) and anchor.complete:
+            if isinstance(anchor, TrailFault):
+                continue
+            is_trusted = is_trusted or self._is_signed(anchor, read[-1])
+            if not is_trusted:
+                unsigned.add(anchor.number)
+            elif anchor.complete:
                 break
-        walk = AnchorWalk(first=read[-1].place.number if read else 1)
-        for stored in reversed(read):
+        return read[::-1], frozenset(unsigned if is_trusted else ())
+
+    def _is_signed(self, anchor: Anchor, stored: StoredAnchor) -> bool:
+        signature = signature_of(stored)
+        return bool(self._key and signature and self._key.verify(anchor.digest, signature))
+
+    def _all_anchors(self, row: list[AnchorPlace], refused: frozenset[int]) -> AnchorWalk | None:
+        """What all anchors say; None where the time is over before."""
+        walk = AnchorWalk(are_signed=bool(self._key), refused=refused)
+        for stored in self._bucket.read_all(row):
+            if self._is_out_of_time():
+                return None
             walk.add(stored)
         return walk
 
@@ -114,12 +161,24 @@ class Anchoring:
         return self._remaining_seconds() < RESERVE_SECONDS
 
     def _write(self, anchor: Anchor) -> bool:
+        """Write the anchor, and name it in the log, which is a witness outside the bucket.
+
+        Returns False where another run wrote its number first, and raises ConflictError where somebody else did.
+        """
         try:
             self._bucket.write(anchor, self._key.sign(anchor.digest) if self._key else None)
         except ConflictError:
+            found = [self._bucket.read(place) for place in self._places() if place.number == anchor.number]
+            others = [read_anchor(stored) for stored in found]
+            if not any(isinstance(one, Anchor) and one.previous_digest == anchor.previous_digest for one in others):
+                raise
             logger.info("another run wrote this anchor first", number=anchor.number)
             return False
+        logger.info("anchor written", number=anchor.number, digest=anchor.digest, previous=anchor.previous_digest)
         return True
+
+    def _places(self) -> list[AnchorPlace]:
+        return self._bucket.places(self._account_id)
 
     def _report(self, anchor: Anchor, faults: int, walk: AnchorWalk, *, written: bool) -> dict[str, Any]:
         before = walk.newest.entries if walk.newest else 0
