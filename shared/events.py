@@ -250,12 +250,15 @@ class AlarmChanged(DomainEvent):
 class ControlChanged(DomainEvent):
     """Somebody set one of the two parameters that say how far remediation may go.
 
-    `mode` is the mode that was read afterwards, None where that is no mode any more or the safeguards were changed.
+    `set_to` is what this very call made of the mode, "none" where that is no mode, and None where it can't be known any
+    more. `mode` is the mode that was read afterwards, when others may have set it again; None where it is no mode. Both
+    are None where the safeguards were changed.
     """
 
     control: Literal["mode", "safeguards"]
     mode: Mode | None
     by: str
+    set_to: Mode | Literal["none", "deleted"] | None = None
 
 
 class AuditTrailBroken(DomainEvent):

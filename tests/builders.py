@@ -194,6 +194,7 @@ def every_event() -> tuple[DomainEvent, ...]:
             control="mode",
             mode=Mode.OFF,
             by=f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob",
+            set_to=Mode.OFF,
         ),
         AuditTrailBroken(
             event_id=event_id_of("AuditTrailBroken", ACCOUNT),

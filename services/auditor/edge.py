@@ -1,7 +1,7 @@
 """From message to audit entry and to the outbox, in this order."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
 
@@ -19,35 +19,54 @@ from shared.aws.audit_table import Appended, AuditTable
 from shared.aws.dynamodb import Table
 from shared.aws.outbox import Outbox
 from shared.aws.sns import send_notification
-from shared.aws.ssm import read_mode
+from shared.aws.ssm import ParameterVersion, read_version
 from shared.envelope import Envelope, parse_domain_event, parse_envelope
-from shared.errors import ConflictError, NotFoundError, SettingsError
-from shared.events import DomainEvent
-from shared.model.plan import Mode
+from shared.errors import ConflictError, DependencyError, NotFoundError
+from shared.events import ControlChanged, DomainEvent
 from shared.observability import logger, metrics
+
+RESERVE = timedelta(seconds=5)  # a message that is begun later than so long before the end may not be finished
 
 
 class Recorder:
-    """Records the events of one invocation, and tells people of them afterwards."""
+    """Records the events of one invocation, which is over at `deadline`, and tells people of them afterwards."""
 
-    def __init__(self, settings: AuditSettings, audit: AuditTable, desk: Desk, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: AuditSettings,
+        audit: AuditTable,
+        desk: Desk,
+        clock: Callable[[], datetime],
+        *,
+        deadline: datetime,
+    ) -> None:
         self._settings = settings
         self._audit = audit
         self._desk = desk
         self._clock = clock
-        self._place = Place.of_topic(
-            settings.topic_arn, settings.stack_name, settings.mode_parameter, settings.safeguards_parameter
-        )
+        self._deadline = deadline
+        self._place = place_of(settings)
 
     @classmethod
-    def of(cls, settings: AuditSettings, clock: Callable[[], datetime]) -> Self:
-        """The recorder of the deployed system."""
+    def of(cls, settings: AuditSettings, clock: Callable[[], datetime], *, remaining: timedelta) -> Self:
+        """The recorder of the deployed system, whose invocation has so much time."""
         desk = Desk(
             Outbox(clients.dynamodb(), settings.notifications_table),
             partial(send_notification, clients.sns(), settings.topic_arn),
+            place_of(settings),
             burst=settings.notification_burst,
         )
-        return cls(settings, AuditTable(Table(clients.dynamodb(), settings.audit_table)), desk, clock)
+        audit = AuditTable(Table(clients.dynamodb(), settings.audit_table))
+        return cls(settings, audit, desk, clock, deadline=clock() + remaining)
+
+    def record_in_time(self, message: SQSRecord) -> None:
+        """Record one message, while there is time for it: what was done before is kept, the rest comes again.
+
+        Raises DependencyError where it is too late, and what `record` raises.
+        """
+        if self._deadline - self._clock() < RESERVE:
+            raise DependencyError("the invocation is almost over: the message comes again")
+        self.record(message)
 
     def record(self, message: SQSRecord) -> None:
         """Append the entries of one message first, then keep what people are told; both are remembered by event id.
@@ -84,8 +103,8 @@ class Recorder:
             self._desk.keep(event.event_id, notification, now=self._clock())
 
     def tell(self) -> None:
-        """Send at once what may be; the rest waits in the outbox."""
-        self._desk.send(clock=self._clock)
+        """Send at once what may be and there is time for; the rest waits in the outbox."""
+        self._desk.send(clock=self._clock, deadline=self._deadline)
 
     def _events_of(self, envelope: Envelope) -> Iterator[DomainEvent]:
         if not is_hint(envelope):
@@ -100,13 +119,32 @@ class Recorder:
                 metrics.add_metric("HintsIgnored", MetricUnit.Count, 1)
                 logger.info("hint ignored", reason=hint.reason)
             elif isinstance(hint, ControlHint):
-                yield hint.event(settings.account_id, self._mode() if hint.control == "mode" else None)
+                yield self._changed(hint)
             else:
                 yield hint
 
-    def _mode(self) -> Mode | None:
-        """The mode as it is now; None where the parameter is gone or holds no mode, which counts as off."""
+    def _changed(self, hint: ControlHint) -> ControlChanged:
+        """What a call set the mode to, and what the mode is by now: CloudTrail may be minutes late."""
+        if hint.control != "mode":
+            return hint.event(self._settings.account_id)
+        now = self._mode()
+        then = self._mode(hint.version) if hint.version else None
+        if then and not hint.made(then.version, then.made_at):
+            then = None
+        if now and then and now.version < then.version:
+            now = then  # the newest was read from a copy that lagged behind
+        return hint.event(self._settings.account_id, now=now and now.value, then=then and then.value)
+
+    def _mode(self, version: int | None = None) -> ParameterVersion | None:
+        """A version of the mode's parameter, the newest by default; None where it is gone."""
         try:
-            return read_mode(clients.ssm(), self._settings.mode_parameter)
-        except (NotFoundError, SettingsError):
+            return read_version(clients.ssm(), self._settings.mode_parameter, version)
+        except NotFoundError:
             return None
+
+
+def place_of(settings: AuditSettings) -> Place:
+    """Where the reader of a message finds the system."""
+    return Place.of_topic(
+        settings.topic_arn, settings.stack_name, settings.mode_parameter, settings.safeguards_parameter
+    )

@@ -5,6 +5,7 @@ delivered via AWS CloudTrail"; Systems Manager API reference, PutParameter, Dele
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -19,7 +20,9 @@ ALARM_CHANGE = ("aws.cloudwatch", "CloudWatch Alarm State Change")
 CALL = ("aws.ssm", "AWS API Call via CloudTrail")
 CHANGES = frozenset({"PutParameter", "DeleteParameter", "DeleteParameters"})
 MAX_TEXT = 1_024  # characters: of an alarm's description, by the CloudWatch API
+MAX_VERSION = 2**63  # which is a long
 MAX_NAMED = 256  # characters of who made a call
+SOON = timedelta(minutes=1)  # so close to the time that CloudTrail says, Systems Manager makes a call's version
 
 Control = Literal["mode", "safeguards"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -47,23 +50,41 @@ class Ignored(NamedTuple):
 
 
 class ControlHint(NamedTuple):
-    """Somebody changed one of the two parameters; what it is now must be read."""
+    """Somebody changed one of the two parameters; what they set it to, and what it is now, must be read.
+
+    `version` is the one that the call made, None where the record doesn't say or the parameter was deleted.
+    """
 
     control: Control
     by: str
     call_id: str
     at: AwareDatetime
+    deleted: bool = False
+    version: int | None = None
 
-    def event(self, account_id: str, mode: Mode | None) -> ControlChanged:
-        """The event that tells it, with the mode that was read since."""
+    def made(self, version: int, made_at: datetime) -> bool:
+        """Whether this call made a version: one that was deleted leaves its number to another."""
+        return version == self.version and abs(made_at - self.at) <= SOON
+
+    def event(self, account_id: str, *, now: str | None = None, then: str | None = None) -> ControlChanged:
+        """The event that tells it; `now` is what was read since, `then` what the call set, None where there is none."""
+        set_to: Mode | Literal["none", "deleted"] | None = None
+        if self.control == "mode":
+            set_to = "deleted" if self.deleted else None if then is None else mode_of(then) or "none"
         return ControlChanged(
             event_id=event_id_of("ControlChanged", account_id, self.control, self.call_id),
             occurred_at=self.at,
             account_id=account_id,
             control=self.control,
-            mode=mode,
+            mode=mode_of(now),
             by=self.by,
+            set_to=set_to,
         )
+
+
+def mode_of(value: str | None) -> Mode | None:
+    """The mode that a parameter's value is; None where it is none, which counts as off."""
+    return Mode(value) if value in set(Mode) else None
 
 
 class _Detail(BaseModel):
@@ -110,6 +131,13 @@ class _Call(_Detail):
     error_code: str | None = None
     user_identity: _Caller
     request_parameters: _Named | None = None
+    response_elements: Any = None
+
+    def version(self) -> int | None:
+        """The version of a parameter that the call made; None where the record doesn't say."""
+        answer = self.response_elements
+        version = answer.get("version") if isinstance(answer, dict) else None
+        return version if type(version) is int and 0 < version < MAX_VERSION else None
 
 
 Detail = TypeVar("Detail", bound=_Detail)
@@ -164,8 +192,11 @@ def _call(call: _Call, watched: Watched) -> Iterator[ControlHint | Ignored]:
         yield Ignored("the call changes another parameter")
     caller = call.user_identity
     by = (caller.arn or caller.invoked_by or caller.type)[:MAX_NAMED]
+    deleted = call.event_name != "PutParameter"
     for control in sorted(found):
-        yield ControlHint(control, by, call.event_id, call.event_time)
+        yield ControlHint(
+            control, by, call.event_id, call.event_time, deleted=deleted, version=None if deleted else call.version()
+        )
 
 
 def _read(model: type[Detail], envelope: Envelope) -> Detail:

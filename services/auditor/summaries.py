@@ -64,11 +64,24 @@ def _of_system(event: DomainEvent) -> str:
         case ControlChanged(control="safeguards"):
             return f"{event.by} changed the safeguards"
         case ControlChanged():
-            return f"{event.by} set the mode: it is {event.mode or 'none, which counts as off'}"
+            return _of_mode(event)
         case AuditTrailBroken():
             return f"The audit trail does not verify: {event.message}"
         case _:
             return event.type_name()
+
+
+def _of_mode(event: ControlChanged) -> str:
+    now = event.mode or "none, which counts as off"
+    match event.set_to:
+        case None:
+            return f"{event.by} changed the mode, what to is not known: it is {now} now"
+        case "deleted":
+            return f"{event.by} deleted the mode: it is {now} now"
+        case "none":
+            return f"{event.by} set the mode to what is none: it is {now} now"
+        case mode:
+            return f"{event.by} set the mode to {mode}" + (f": it is {now} now" if mode != event.mode else "")
 
 
 def _of_plan(event: PlanEvent) -> str:  # noqa: PLR0911 one case an event is the clearest form

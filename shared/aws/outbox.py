@@ -8,8 +8,8 @@
 | `TURN` | `TURN` | who sends what waits, and until when |
 
 A message and the note that it was kept are written together or not at all: another delivery of the event finds the note
-and keeps nothing, whether the message was sent since or not. A message that waits never expires. In place of one that
-can't be read people are told which event it was about: it holds up no other.
+and keeps nothing, whether the message was sent since or not. A message that waits never expires. One that can't be read
+comes out as such, with the event that its place names: it holds up no other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -139,20 +139,16 @@ def _place_of(kept: KeptNotification) -> str:
 
 
 def _unreadable(place: str) -> KeptNotification:
-    """What is told in place of a message that this version can't read: which event it was about. It waits no longer."""
+    """What stands for a message that this version can't read: which event it was about."""
     kept_at, _, event_id = place.partition("#")
-    subject = "A message could not be read: look into the audit trail"
+    subject = "A message can't be read"
     return KeptNotification(
         event_id=event_id,
         kept_at=_moment(kept_at),
+        is_readable=False,
         place=place,
         notification=Notification(
-            subject=subject,
-            text=f"{subject}\n\nIt was about the event {event_id}:\n  leastwise audit show {event_id}",
-            data={"event": {"event_id": event_id}},
-            attributes={"type": "Unreadable", "severity": Severity.WARNING.value},
-            severity=Severity.WARNING,
-            label="unreadable message",
+            subject=subject, text=subject, data={}, attributes={}, severity=Severity.WARNING, label="unreadable"
         ),
     )
 

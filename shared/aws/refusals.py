@@ -5,6 +5,8 @@ repeats the request in some messages about signatures and tokens, with the token
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from botocore import exceptions as sdk
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +21,7 @@ NOT_FOUND = frozenset(
         "NoSuchKey",
         "NoSuchVersion",
         "ParameterNotFound",
+        "ParameterVersionNotFound",
         "ResourceNotFoundException",
     }
 )
@@ -36,7 +39,16 @@ CONFLICT = frozenset(
         "TransactionConflictException",
     }
 )
-NEVER = frozenset({"MalformedPolicyDocument", "UnmodifiableEntity", "ValidationError", "ValidationException"})
+NEVER = frozenset(
+    {
+        "InvalidParameter",
+        "MalformedPolicyDocument",
+        "ParameterValueInvalid",
+        "UnmodifiableEntity",
+        "ValidationError",
+        "ValidationException",
+    }
+)
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 UNKNOWN_KEYS = frozenset(
     {
@@ -119,8 +131,17 @@ def of_answer(call: str, error: ClientError) -> DependencyError | InputError:
     if code in DENIED:
         action = _ACTION.search(told)
         return DeniedError(message, action=action[1] if action else "")
+    if _is_invalid_alone(error):
+        return InputError(message)
     kinds = ((NOT_FOUND, NotFoundError), (CONFLICT, ConflictError), (NEVER, InputError))
     return next((kind(message) for codes, kind in kinds if code in codes), DependencyError(message))
+
+
+def _is_invalid_alone(error: ClientError) -> bool:
+    """Whether a transaction was cancelled for no reason but items that DynamoDB never takes: one that is too large."""
+    response: Mapping[str, Any] = error.response
+    codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
+    return codes - {"None"} == {"ValidationError"}
 
 
 def _about_caller(code: str, told: str) -> str:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def send_notification(client: "SNSClient", topic_arn: str, notification: Notification) -> None:
-    """Publish one notification: text for people, JSON for machines, attributes for subscription filter policies."""
+    """Publish one notification: text for people, JSON for machines, attributes for subscription filter policies.
+
+    Raises InputError where SNS will never take it as it is, and DependencyError where it may later.
+    """
     with aws_errors("Publish"):
         client.publish(
             TopicArn=topic_arn,

@@ -62,11 +62,15 @@ class Notification(BaseModel):
 
 
 class KeptNotification(BaseModel):
-    """A message in the outbox: the event that it tells, and since when it waits."""
+    """A message in the outbox: the event that it tells, and since when it waits.
+
+    One that can't be read has no text of its own: what it says instead is up to whoever tells it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     event_id: str
     kept_at: AwareDatetime
     notification: Notification
+    is_readable: bool = True
     place: str = ""  # where the outbox has it; "" for the place that event and time make

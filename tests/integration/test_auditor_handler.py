@@ -226,6 +226,13 @@ def alarm_body() -> str:
     return (HINTS / "alarm-state-change.json").read_text()
 
 
+def set_mode(aws: Stack, value: str) -> str:
+    """Set the mode, and say what CloudTrail logs of that."""
+    answer = clients.ssm().put_parameter(Name=aws.mode_parameter, Value=value, Type="String", Overwrite=True)
+    version = {"version": answer["Version"], "tier": "Standard"}
+    return call_body(eventTime=utc_now().isoformat(), responseElements=version, eventID=f"call-{answer['Version']}")
+
+
 def call_body(name: str = "put-parameter.json", *, parameter: str = "/leastwise/mode", **changes: Any) -> str:
     detail: dict[str, Any] = json.loads((HINTS / name).read_text()) | changes
     detail["requestParameters"]["name"] = parameter
@@ -243,8 +250,7 @@ def test_an_alarm_is_recorded_and_told(aws: Stack, context: LambdaContext) -> No
 
 
 def test_the_kill_switch_is_told_with_the_mode_that_is_in_force(aws: Stack, context: LambdaContext) -> None:
-    clients.ssm().put_parameter(Name=aws.mode_parameter, Value="off", Type="String", Overwrite=True)
-    handle_events(sqs_event(call_body()), context)
+    handle_events(sqs_event(set_mode(aws, "off")), context)
     assert told(aws) == [("Kill switch: remediation is off, set by user/bert-jan", "critical")]
     (entry,) = audit_of(aws).chain(f"{ACCOUNT}/account")
     assert ControlChanged.model_validate(entry.event).mode == "off"
@@ -255,7 +261,7 @@ def test_the_kill_switch_is_told_with_the_mode_that_is_in_force(aws: Stack, cont
     [
         ("approve", ("Mode set to approve, by user/bert-jan", "warning")),
         ("offf", ("Mode unreadable: remediation has stopped, set by user/bert-jan", "critical")),
-        (None, ("Mode unreadable: remediation has stopped, set by user/bert-jan", "critical")),
+        (None, ("Mode deleted: remediation has stopped, set by user/bert-jan", "critical")),
     ],
 )
 def test_whatever_the_mode_is_now_is_told(
@@ -263,22 +269,50 @@ def test_whatever_the_mode_is_now_is_told(
 ) -> None:
     if value is None:
         clients.ssm().delete_parameter(Name=aws.mode_parameter)
+        body = call_body("delete-parameter.json")
     else:
-        clients.ssm().put_parameter(Name=aws.mode_parameter, Value=value, Type="String", Overwrite=True)
-    handle_events(sqs_event(call_body()), context)
+        body = set_mode(aws, value)
+    handle_events(sqs_event(body), context)
     assert told(aws) == [told_as]
+
+
+def test_a_call_that_is_told_late_is_told_with_what_it_set_and_who_set_it_again_with_theirs(
+    aws: Stack, context: LambdaContext
+) -> None:
+    bodies = [set_mode(aws, mode) for mode in ("off", "auto")]
+    handle_events(sqs_event(*bodies), context)
+    assert told(aws) == [
+        ("Mode set to off, and is auto now: by user/bert-jan", "critical"),
+        ("Mode set to auto, by user/bert-jan", "warning"),
+    ]
+
+
+def test_what_a_call_set_is_not_guessed_where_its_version_is_gone_or_not_named(
+    aws: Stack, context: LambdaContext
+) -> None:
+    late = set_mode(aws, "off")
+    clients.ssm().delete_parameter(Name=aws.mode_parameter)
+    again = set_mode(aws, "auto")
+    unnamed = json.loads(again)
+    unnamed["detail"] |= {"responseElements": None, "eventID": "unnamed"}
+    of_another_time = json.loads(again)
+    of_another_time["detail"] |= {"eventTime": "2026-03-01T12:00:00Z", "eventID": "other"}
+    handle_events(sqs_event(late, json.dumps(unnamed), json.dumps(of_another_time)), context)
+    assert told(aws) == [("Mode is auto after a change by user/bert-jan", "warning")] * 3
 
 
 def test_a_mode_that_cannot_be_read_now_is_read_again_later(
     aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    body = set_mode(aws, "observe")
+
     def throttled(*_: object) -> str:
         raise DependencyError("GetParameter: Throttling")
 
     with monkeypatch.context() as patch:
-        patch.setattr("services.auditor.edge.read_mode", throttled)
-        assert failed(handle_events(sqs_event(BODIES[0], call_body()), context)) == ["m1"]
-    assert failed(handle_events(sqs_event(call_body()), context)) == []
+        patch.setattr("services.auditor.edge.read_version", throttled)
+        assert failed(handle_events(sqs_event(BODIES[0], body), context)) == ["m1"]
+    assert failed(handle_events(sqs_event(body), context)) == []
     assert told(aws) == [("Mode set to observe, by user/bert-jan", "warning")]
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.auditor.telling.brief import in_brief
 from services.auditor.telling.digest import digest_of
 from services.auditor.telling.news import notification_of
 from services.auditor.telling.place import Place
@@ -53,8 +54,9 @@ def test_a_message_that_cannot_be_read_holds_up_no_other_and_is_told_by_its_even
     assert outbox.keep(kept(seconds=1))
     unread, read = outbox.waiting(limit=10)
     assert (unread.event_id, read.event_id) == ("e-7", "e-1")
-    assert "leastwise audit show e-7" in unread.notification.text
+    assert (unread.is_readable, read.is_readable) == (False, True)
     digest = digest_of([unread, read], PLACE)
+    assert in_brief([unread], PLACE).command == "leastwise audit show e-7 --stack-name leastwise --region us-east-1"
     assert all(digest.attributes.values())
     send_notification(clients.sns(), aws.topic_arn, digest)
     outbox.forget([unread])
@@ -134,6 +136,7 @@ def test_one_at_a_time_sends_what_waits_until_the_turn_ends_or_passes(outbox: Ou
     later = NOW + timedelta(minutes=4)
     assert outbox.take_turn("a", now=NOW, until=later)
     assert not outbox.take_turn("b", now=later - timedelta(seconds=1), until=later)
+    assert outbox.take_turn("a", now=NOW, until=later), "Lambda tries a run that was killed again, under the same name"
     outbox.end_turn("b")
     assert not outbox.take_turn("b", now=NOW, until=later)
     outbox.end_turn("a")

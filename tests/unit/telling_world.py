@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from services.auditor.telling.edge import Desk, Round
 from services.auditor.telling.news import notification_of
 from services.auditor.telling.place import Place
-from shared.errors import DependencyError
+from shared.errors import DependencyError, InputError
 from shared.events import RemediationFailed, RemediationSkipped
 from shared.model.notification import KeptNotification, Notification
 from shared.model.plan import ReasonCode
@@ -17,6 +17,7 @@ News: TypeAlias = RemediationFailed | RemediationSkipped
 
 PLACE = Place("leastwise", "eu-west-1")
 BURST = 5
+MUCH_TIME = timedelta(minutes=15)
 
 
 class CrashError(Exception):
@@ -97,6 +98,8 @@ class World:
         fault = self.faults.pop(0) if self.faults else "none"
         if fault == "before":
             raise DependencyError("Publish: Throttling")
+        if fault == "refused":
+            raise InputError("Publish: InvalidParameter")
         if fault == "crash before":
             self.crash_after = 0
             self._step()
@@ -117,7 +120,8 @@ class World:
 
     def deliver(self, *events: News, pause: int = 0) -> bool:
         """One invocation of the auditor, that hangs for `pause` seconds half way: whether it came to its end."""
-        desk = Desk(self, self.publish, burst=BURST)
+        desk = Desk(self, self.publish, PLACE, burst=BURST)
+        deadline = self.now + MUCH_TIME
         try:
             for event in events:
                 self._step()
@@ -130,7 +134,7 @@ class World:
                 self.now += timedelta(seconds=pause)
                 self.run_schedule("meanwhile")
                 self.crash_after = crash_after
-            desk.send(clock=self.clock)
+            desk.send(clock=self.clock, deadline=deadline)
         except CrashError:
             return False
         finally:

@@ -11,6 +11,7 @@ from services.auditor.summaries import summary_of
 from shared.events import (
     EVENT_TYPES,
     AccessRestored,
+    ControlChanged,
     DomainEvent,
     IdentityEvaluated,
     IdentityEvent,
@@ -19,6 +20,7 @@ from shared.events import (
 )
 from shared.model.audit import ENTRY_SCHEMA
 from shared.model.digests import digest_of
+from shared.model.plan import Mode
 from shared.model.stored_entry import StoredEntry
 from tests.builders import ACCOUNT, ANA, NOW, every_event, scored
 
@@ -40,7 +42,7 @@ SUMMARIES = {
     "AccessRestored": "ana may use s3:GetObject, kms:Decrypt again, 3 minutes after a refusal",
     "AlarmChanged": "The alarm leastwise/usage-dead-letters is ALARM, was OK: "
     "Threshold Crossed: 1 datapoint [3.0] was greater than the threshold (0.0).",
-    "ControlChanged": f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob set the mode: it is off",
+    "ControlChanged": f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob set the mode to off",
     "AuditTrailBroken": "The audit trail does not verify: entry 17 was edited",
     "ExemptionExpired": "The exemption of ana by team-data ended on 2026-02-28: year end",
 }
@@ -49,6 +51,22 @@ SUMMARIES = {
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type_name())
 def test_every_event_is_one_sentence_for_people(event: DomainEvent) -> None:
     assert summary_of(event) == SUMMARIES[event.type_name()]
+
+
+@pytest.mark.parametrize(
+    ("set_to", "mode", "said"),
+    [
+        (Mode.OFF, Mode.AUTO, "set the mode to off: it is auto now"),
+        ("none", None, "set the mode to what is none: it is none, which counts as off now"),
+        ("deleted", None, "deleted the mode: it is none, which counts as off now"),
+        (None, Mode.AUTO, "changed the mode, what to is not known: it is auto now"),
+    ],
+)
+def test_nobody_is_said_to_have_set_what_another_one_did(
+    set_to: Mode | str | None, mode: Mode | None, said: str
+) -> None:
+    event = next(event for event in every_event() if isinstance(event, ControlChanged))
+    assert summary_of(event.model_copy(update={"set_to": set_to, "mode": mode})).endswith(f"/bob {said}")
 
 
 def test_a_first_score_and_a_repeated_verdict_say_so() -> None:

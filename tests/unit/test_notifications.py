@@ -189,23 +189,32 @@ def test_an_alarm_is_called_by_what_it_is_about(alarm: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "severity", "subject", "means"),
+    ("set_to", "mode", "severity", "subject", "means"),
     [
-        (Mode.OFF, "critical", "Kill switch: remediation is off", "given back or taken back any more"),
-        (None, "critical", "Mode unreadable: remediation has stopped", "holds no mode, which counts as off"),
-        (Mode.OBSERVE, "warning", "Mode set to observe", "nothing is changed"),
-        (Mode.AUTO, "warning", "Mode set to auto", "applied by themselves"),
+        (Mode.OFF, Mode.OFF, "critical", "Kill switch: remediation is off, set by assumed", "taken back any more"),
+        ("none", None, "critical", "Mode unreadable: remediation has stopped", "holds no mode, which counts as off"),
+        ("deleted", None, "critical", "Mode deleted: remediation has stopped", "the mode's parameter was deleted; it"),
+        (Mode.OBSERVE, Mode.OBSERVE, "warning", "Mode set to observe, by assumed-role", "nothing is changed"),
+        (Mode.AUTO, Mode.AUTO, "warning", "Mode set to auto", "applied by themselves"),
+        # others set it again before CloudTrail told of this call
+        (Mode.OFF, Mode.AUTO, "critical", "Mode set to off, and is auto now: by assumed-role", "applied by themselves"),
+        (Mode.AUTO, Mode.OFF, "critical", "Mode set to auto, and is off now: by assumed-role", "it is off now"),
+        (Mode.AUTO, None, "critical", "Mode set to auto, and is none now: by", "counts as off"),
+        ("none", Mode.OBSERVE, "critical", "Mode set to none, and is observe now: by", "to what is no mode; it is obs"),
+        ("deleted", Mode.AUTO, "critical", "Mode deleted, and is auto now: by", "parameter was deleted; it is auto"),
+        (None, Mode.AUTO, "warning", "Mode is auto after a change by assumed-role/on-call", "what to is not known"),
+        (None, None, "critical", "Mode is none after a change by assumed-role/on-call", "what to is not known"),
     ],
 )
 def test_who_set_the_mode_is_told_with_what_it_means_and_how_to_set_it_back(
-    mode: Mode | None, severity: str, subject: str, means: str
+    set_to: Mode | str | None, mode: Mode | None, severity: str, subject: str, means: str
 ) -> None:
-    notification = told(EVENTS["ControlChanged"].model_copy(update={"mode": mode}))
+    notification = told(EVENTS["ControlChanged"].model_copy(update={"set_to": set_to, "mode": mode}))
     assert notification.subject.startswith(subject)
     assert notification.severity == severity
     for part in (
         means,
-        f"Who set it: arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob",
+        f"Who did that: arn:aws:sts::{ACCOUNT}:assumed-role/on-call/bob",
         "aws ssm put-parameter --name /leastwise/mode --value MODE",
         "aws ssm get-parameter-history --name /leastwise/mode --region eu-west-1",
     ):
@@ -213,7 +222,9 @@ def test_who_set_the_mode_is_told_with_what_it_means_and_how_to_set_it_back(
 
 
 def test_that_the_safeguards_were_changed_is_told() -> None:
-    notification = told(EVENTS["ControlChanged"].model_copy(update={"control": "safeguards", "mode": None}))
+    notification = told(
+        EVENTS["ControlChanged"].model_copy(update={"control": "safeguards", "mode": None, "set_to": None})
+    )
     assert notification.subject == "Safeguards changed by assumed-role/on-call/bob"
     assert "aws ssm get-parameter-history --name /leastwise/safeguards --region eu-west-1" in notification.text
 

@@ -49,6 +49,9 @@ ANSWERS: list[tuple[str, str, type[LeastwiseError], int, str]] = [
     ("ResourceNotFoundException", "Requested resource not found", NotFoundError, 3, "not found"),
     ("ConditionalCheckFailedException", "The conditional request failed", ConflictError, 3, "failed"),
     ("ValidationError", "1 validation error detected", InputError, 2, "validation"),
+    ("InvalidParameter", "Invalid parameter: Message too long", InputError, 2, "too long"),
+    ("ParameterValueInvalid", "The message attribute 'type' is empty", InputError, 2, "'type' is empty"),
+    ("ParameterVersionNotFound", "Systems Manager could not find version 3", NotFoundError, 3, "version 3"),
     ("InternalFailure", "oops", DependencyError, 3, "InternalFailure: oops"),
 ]
 RAISED: list[tuple[BotoCoreError, type[LeastwiseError], int, str]] = [
@@ -92,6 +95,24 @@ def test_an_answer_of_aws_is_a_line_with_a_hint(
     assert words in str(error)
     assert str(error).startswith(f"{CALL}: {code}: ")
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind"),
+    [
+        (["ValidationError"], InputError),
+        (["None", "ValidationError", "None"], InputError),
+        (["ConditionalCheckFailed", "ValidationError"], ConflictError),
+        (["ConditionalCheckFailed", "None"], ConflictError),
+        (["TransactionConflict"], ConflictError),
+        (["None"], ConflictError),
+        ([], ConflictError),
+    ],
+)
+def test_a_transaction_that_can_never_be_done_is_no_conflict(reasons: list[str], kind: type[LeastwiseError]) -> None:
+    error = answer("TransactionCanceledException", f"cancelled [{', '.join(reasons)}]")
+    error.response["CancellationReasons"] = [{"Code": code} for code in reasons]
+    assert type(translated(error)) is kind
 
 
 @pytest.mark.parametrize(("raised", "kind", "exit_code", "words"), RAISED, ids=lambda one: type(one).__name__)

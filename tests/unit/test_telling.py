@@ -8,16 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.auditor.telling.edge import MAX_SINGLE, PATIENCE, Desk
+from services.auditor.telling.brief import MAX_LISTED, in_brief
+from services.auditor.telling.edge import MAX_FAILURES, MAX_READ, MAX_SINGLE, PATIENCE, Desk
 from services.auditor.telling.news import notification_of
 from services.auditor.telling.window import CRITICAL_BURST, WINDOW, window_of
 from shared.errors import DependencyError
-from shared.model.notification import Severity
+from shared.model.notification import MAX_MESSAGE_BYTES, KeptNotification, Severity
 from shared.observability import metrics
 from tests.builders import NOW
-from tests.unit.telling_world import BURST, PLACE, News, World, news
+from tests.unit.telling_world import BURST, MUCH_TIME, PLACE, News, World, news
 
-FAULTS = st.sampled_from(["none", "none", "before", "after", "crash before", "crash after"])
+FAULTS = st.sampled_from(["none", "none", "before", "after", "refused", "crash before", "crash after"])
 
 
 @pytest.fixture(autouse=True)
@@ -120,15 +121,123 @@ def test_only_one_sends_what_waits_and_a_turn_that_nobody_ended_passes() -> None
     assert len(world.sent) == 1
 
 
+def test_a_run_that_was_killed_goes_on_with_its_own_turn_when_lambda_tries_again() -> None:
+    world = World()
+    world.faults = ["before", "crash before"]
+    world.deliver(news(1))
+    world.now += PATIENCE
+    world.run_schedule("request-1")
+    assert world.sent == []
+    world.run_schedule("request-1")
+    assert len(world.sent) == 1
+
+
 def test_a_message_is_not_sent_by_its_keeper_when_others_may() -> None:
     world = World()
-    desk = Desk(world, world.publish, burst=BURST)
+    desk = Desk(world, world.publish, PLACE, burst=BURST)
     notification = notification_of(news(1), PLACE)
     assert notification
     desk.keep("event", notification, now=NOW)
     world.now += PATIENCE
-    desk.send(clock=world.clock)
+    desk.send(clock=world.clock, deadline=world.now + MUCH_TIME)
     assert world.sent == []
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(15, 1), (14, 0)])
+def test_nothing_is_sent_that_could_last_longer_than_its_keeper_lives(seconds: int, sent: int) -> None:
+    world = World()
+    desk = Desk(world, world.publish, PLACE, burst=BURST)
+    notification = notification_of(news(1), PLACE)
+    assert notification
+    desk.keep("event", notification, now=NOW)
+    desk.send(clock=world.clock, deadline=NOW + timedelta(seconds=seconds))
+    assert (len(world.sent), len(world.outbox)) == (sent, 1 - sent)
+
+
+def test_a_message_that_sns_refuses_is_told_in_brief_at_once_and_waits_no_longer() -> None:
+    world = World()
+    world.faults = ["refused"]
+    world.deliver(news(1), news(2))
+    brief, whole = world.sent
+    show = f"leastwise audit show {news(1).event_id} --stack-name leastwise --region eu-west-1"
+    assert brief.subject == f"Event {news(1).event_id} could not be told in full"
+    assert f"\n  {show}\n" in brief.text
+    assert brief.command == show
+    assert brief.attributes == {"severity": "info", "type": ("RemediationSkipped",)}
+    assert whole.label == "rejected"
+    assert world.outbox == {}
+
+
+def test_messages_that_sns_refuses_are_no_failures_of_the_topic() -> None:
+    world = World()
+    world.faults = ["before"]
+    world.deliver(*(news(number, critical=True) for number in range(9)))
+    world.faults = ["refused", "none"] * 5
+    world.now += PATIENCE
+    world.run_schedule()
+    assert sorted(one.label for one in world.sent) == ["needs a person"] * 4 + ["told in brief"] * 5
+    assert world.outbox == {}
+
+
+def test_a_topic_that_refuses_whatever_it_gets_keeps_everything_waiting() -> None:
+    world = World()
+    world.faults = ["refused"] * 100
+    world.deliver(*(news(number, critical=True) for number in range(9)))
+    world.now += PATIENCE
+    world.run_schedule()
+    assert len(world.outbox) == 9
+    assert len(world.faults) == 100 - 2 - 2 * MAX_FAILURES
+
+
+def test_a_digest_that_sns_refuses_is_told_in_brief() -> None:
+    world = World()
+    world.faults = ["before"]
+    world.deliver(*map(news, range(MAX_SINGLE + 1)))
+    world.faults = ["refused"]
+    world.now += PATIENCE
+    world.run_schedule()
+    (brief,) = world.sent
+    assert brief.subject == "4 events, not told in full"
+    assert all(f"audit show {news(number).event_id} " in brief.text for number in range(MAX_SINGLE + 1))
+    assert world.outbox == {}
+
+
+def test_a_message_that_cannot_be_read_is_told_by_its_event_and_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = World()
+    world.faults = ["before"]
+    world.deliver(news(1))
+    (kept,) = world.outbox.values()
+    world.outbox[kept.event_id] = kept.model_copy(update={"is_readable": False})
+    world.now += PATIENCE
+    world.run_schedule()
+    (brief,) = world.sent
+    assert f"leastwise audit show {kept.event_id} --stack-name leastwise --region eu-west-1" in brief.text
+    metrics.flush_metrics()
+    assert '"NotificationsUnreadable":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [1, 2, MAX_LISTED + 5, MAX_READ])
+def test_whatever_an_event_is_called_what_is_told_in_brief_fits_into_sns(number: int) -> None:
+    bad = "\u202e\x1b[2J'; rm -rf ~" + "é" * 2_000
+    attributes: dict[str, str | tuple[str, ...]] = {"type": ("", "\x00", "PolicyApplied"), "account": ""}
+    notification = notification_of(news(1), PLACE)
+    assert notification
+    kept = KeptNotification(
+        event_id=bad, kept_at=NOW, notification=notification.model_copy(update={"attributes": attributes})
+    )
+    brief = in_brief([kept] * number, PLACE)
+    assert brief.subject.isascii()
+    assert all(line.isprintable() for line in brief.text.splitlines())
+    assert len(brief.message_structure().encode()) <= MAX_MESSAGE_BYTES
+    assert brief.attributes == {"severity": "info", "type": ("PolicyApplied",)}
+    assert (f"and {number - MAX_LISTED} more" in brief.text) == (number > MAX_LISTED)
+
+
+def test_nothing_in_brief_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        in_brief([], PLACE)
 
 
 def test_what_cannot_be_kept_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:

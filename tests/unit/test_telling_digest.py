@@ -62,6 +62,14 @@ def test_a_filter_on_any_type_in_it_lets_a_digest_through() -> None:
     assert "identity_type" not in digest_of([kept("AlarmChanged")], PLACE).attributes
 
 
+def test_values_that_sns_would_refuse_are_in_no_digest() -> None:
+    good = kept("PolicyApplied")
+    bad: dict[str, str | tuple[str, ...]] = {"type": ("", "x" * 300_000), "account": "\x00", "identity_type": ""}
+    forged = good.model_copy(update={"notification": good.notification.model_copy(update={"attributes": bad})})
+    assert digest_of([good, forged], PLACE).attributes == digest_of([good], PLACE).attributes
+    assert set(digest_of([forged], PLACE).attributes) == {"severity"}
+
+
 def test_what_is_not_named_is_counted_and_found_by_a_query() -> None:
     digest = digest_of([kept("PlanProposed", n) for n in range(MAX_OF_A_KIND + 5)], PLACE)
     assert digest.text.count("- Waiting for approval") == MAX_OF_A_KIND

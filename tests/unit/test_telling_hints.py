@@ -1,7 +1,7 @@
 """What AWS tells on the default bus: only what is about this stack counts, and only in the documented form."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.auditor.hints import ControlHint, Ignored, Watched, hints_of, is_hint
 from shared.envelope import Envelope
 from shared.errors import InputError
-from shared.events import AlarmChanged
+from shared.events import AlarmChanged, ControlChanged
 from shared.model.plan import Mode
 from tests.builders import ACCOUNT, envelope
 
@@ -74,7 +74,9 @@ def test_an_alarm_that_never_had_a_state_or_has_no_description_is_read() -> None
     assert (told.previous, told.advice) == ("INSUFFICIENT_DATA", "")
 
 
-@pytest.mark.parametrize("name", ["leastwise", "other-leastwise-alarm", "Leastwise-alarm"])
+@pytest.mark.parametrize(
+    "name", ["leastwise", "leastwise-prod/audit-errors", "leastwise-x", "x-leastwise/y", "Leastwise/x", "/"]
+)
 def test_alarms_of_others_are_ignored(name: str) -> None:
     assert only(alarm(alarmName=name)) == Ignored("the alarm is none of this stack")
 
@@ -91,9 +93,59 @@ def test_a_call_that_sets_one_of_the_two_parameters_is_told_with_who_made_it(par
     told = only(put(parameter))
     assert isinstance(told, ControlHint)
     assert (told.control, told.by) == (control, BERT)
-    event = told.event(ACCOUNT, Mode.OFF)
-    assert (event.mode, event.by, event.account_id) == (Mode.OFF, BERT, ACCOUNT)
+    event = told.event(ACCOUNT)
+    assert (event.by, event.account_id) == (BERT, ACCOUNT)
     assert event.occurred_at == datetime(2023, 7, 10, 11, 58, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "mode", "set_to"),
+    [
+        ("off", "off", Mode.OFF, Mode.OFF),
+        ("auto", "off", Mode.AUTO, Mode.OFF),
+        ("offf", "offf", None, "none"),
+        ("", "", None, "none"),
+        (None, None, None, None),
+        ("auto", None, Mode.AUTO, None),
+        (None, "auto", None, Mode.AUTO),
+    ],
+)
+def test_what_a_call_set_and_what_is_in_force_are_told_apart(
+    now: str | None, then: str | None, mode: Mode | None, set_to: Mode | str | None
+) -> None:
+    told = only(put())
+    assert isinstance(told, ControlHint)
+    event = told.event(ACCOUNT, now=now, then=then)
+    assert (event.mode, event.set_to) == (mode, set_to)
+    assert ControlChanged.model_validate_json(event.model_dump_json()) == event
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        ({"version": 17, "tier": "Standard"}, 17),
+        (None, None),
+        ({}, None),
+        ({"version": 0}, None),
+        ({"version": True}, None),
+        ({"version": "17"}, None),
+        ({"version": 10**30}, None),
+        ([17], None),
+    ],
+)
+def test_the_version_that_a_call_made_is_read_where_the_record_has_one(answer: Any, version: int | None) -> None:
+    told = only(put(responseElements=answer))
+    assert isinstance(told, ControlHint)
+    assert told.version == version
+
+
+@pytest.mark.parametrize(
+    ("version", "seconds", "made"), [(1, 0, True), (1, 60, True), (1, -60, True), (2, 0, False), (1, 61, False)]
+)
+def test_a_version_of_another_time_is_not_the_calls(version: int, seconds: int, *, made: bool) -> None:
+    told = only(put())
+    assert isinstance(told, ControlHint)
+    assert told.made(version, told.at + timedelta(seconds=seconds)) is made
 
 
 def test_a_call_that_is_told_again_is_the_same_event() -> None:
@@ -102,8 +154,8 @@ def test_a_call_that_is_told_again_is_the_same_event() -> None:
     assert isinstance(first, ControlHint)
     assert isinstance(again, ControlHint)
     assert isinstance(other, ControlHint)
-    assert first.event(ACCOUNT, Mode.OFF).event_id == again.event(ACCOUNT, None).event_id
-    assert first.event(ACCOUNT, None).event_id != other.event(ACCOUNT, None).event_id
+    assert first.event(ACCOUNT, now="off").event_id == again.event(ACCOUNT, then="off").event_id
+    assert first.event(ACCOUNT).event_id != other.event(ACCOUNT).event_id
 
 
 def test_deleting_a_parameter_is_told() -> None:
@@ -111,6 +163,19 @@ def test_deleting_a_parameter_is_told() -> None:
     told = only(call(detail))
     assert isinstance(told, ControlHint)
     assert told.control == "safeguards"
+    event = told.event(ACCOUNT)
+    assert (event.mode, event.set_to) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["DeleteParameter", "DeleteParameters"])
+def test_deleting_the_mode_is_told_as_that_whatever_it_is_now(name: str) -> None:
+    asked = {"name": "/leastwise/mode", "names": ["/leastwise/mode"]}
+    answer = {"version": 3}
+    told = only(call(record("delete-parameter.json", eventName=name, requestParameters=asked, responseElements=answer)))
+    assert isinstance(told, ControlHint)
+    assert told.version is None
+    event = told.event(ACCOUNT, now="auto")
+    assert (event.mode, event.set_to) == (Mode.AUTO, "deleted")
 
 
 def test_one_call_that_deletes_both_parameters_is_told_as_two_events() -> None:
@@ -118,7 +183,7 @@ def test_one_call_that_deletes_both_parameters_is_told_as_two_events() -> None:
     detail = record("delete-parameter.json", eventName="DeleteParameters", requestParameters={"names": names})
     told = [hint for hint in hints_of(call(detail), WATCHED) if isinstance(hint, ControlHint)]
     assert [hint.control for hint in told] == ["mode", "safeguards"]
-    assert len({hint.event(ACCOUNT, None).event_id for hint in told}) == 2
+    assert len({hint.event(ACCOUNT).event_id for hint in told}) == 2
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from services.auditor.edge import RESERVE
 from services.auditor.settings import AuditSettings
-from services.auditor.telling.edge import PATIENCE, TURN
+from services.auditor.telling.edge import PATIENCE, SENDING, TURN
 from shared.events import ROUTES, Service
 from tests.unit.test_template import DATA, FUNCTIONS, OPTIONAL, RESOURCES, RULES, TEMPLATE, TLS_ONLY
 
@@ -119,6 +120,17 @@ def _without_condition(value: Any) -> Any:
     return {name: _without_condition(one) for name, one in value.items()}
 
 
+# ---- what the auditor reads
+
+
+def test_given_the_mode_when_it_was_set_then_the_auditor_may_read_what_to_and_nothing_else_of_systems_manager() -> None:
+    statements = RESOURCES["AuditRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (may,) = (statement for statement in statements if "ssm:" in str(statement["Action"]))
+    mode = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ModeParameter}"
+    assert may["Action"] == "ssm:GetParameter"
+    assert may["Resource"] == [{"Fn::Sub": mode}, {"Fn::Sub": f"{mode}:*"}]
+
+
 # ---- schedules and times
 
 
@@ -126,7 +138,8 @@ def test_given_messages_that_wait_when_they_are_sent_then_by_one_run_at_a_time_a
     None
 ):
     """Times of services/auditor/telling hold only while the functions are shorter than they say."""
-    assert FUNCTIONS["AuditFunction"]["Properties"]["Timeout"] < PATIENCE.total_seconds()
+    timeout = FUNCTIONS["AuditFunction"]["Properties"]["Timeout"]
+    assert RESERVE.total_seconds() < SENDING.total_seconds() < timeout < PATIENCE.total_seconds()
     assert FUNCTIONS["NotifyFunction"]["Properties"]["Timeout"] < TURN.total_seconds()
     assert RULES["NotifyRule"]["Properties"]["ScheduleExpression"] == "rate(5 minutes)"
     assert TURN.total_seconds() < 5 * 60

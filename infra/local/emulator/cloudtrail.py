@@ -51,13 +51,19 @@ class CloudTrail:
     def record_parameter_change(
         self, operation: str, request: dict[str, Any], headers: dict[str, str], response: Response
     ) -> None:
-        """Publish the event of a call that changes a parameter, in the region of the call and without the value."""
+        """Publish the event of a call that changes a parameter, in the region of the call and without the value.
+
+        Of the answer it has the version, as CloudTrail's has, where there is one.
+        """
         detail = _record("ssm", operation, headers, {})
         kept = {name: value for name, value in request.items() if name != "Value"}
         detail |= {"awsRegion": get_region(), "requestParameters": {_lower_first(name): kept[name] for name in kept}}
         if failed(response):
             error = json.loads(response[2] or b"{}")
             detail |= {"errorCode": str(error.get("__type", "")).rpartition("#")[2], "errorMessage": "refused"}
+        elif operation == "PutParameter":
+            answer = json.loads(response[2] or b"{}")
+            detail["responseElements"] = {_lower_first(name): answer[name] for name in answer}
         self._bus.publish("aws.ssm", CLOUDTRAIL_CALL, detail)
 
     def record_refusal(self, service: str, action: str, principal_arn: str, headers: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Many messages in one: grouped by kind, the most urgent first, within SNS's limits. Pure."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -9,12 +10,16 @@ from typing import Any
 
 from services.auditor.telling.letter import plain, subject_of, utc
 from services.auditor.telling.place import Place
+from shared.events import EVENT_TYPES
+from shared.model.identity import IdentityType
 from shared.model.notification import KeptNotification, Notification, Severity
 
 MAX_LISTED = 100  # messages that the text names
 MAX_OF_A_KIND = 20
 MAX_COMMAND = 300  # characters; a longer one is none that a person would type
 MAX_MACHINE_BYTES = 60_000  # of what programs get of the single messages; escaped twice it is at most six times that
+ACCOUNT = re.compile(r"\d{12}")
+FILTERS = (("type", frozenset(EVENT_TYPES)), ("identity_type", frozenset(map(str, IdentityType))))  # and their values
 QUERY_MARGIN = timedelta(hours=1)  # an event is recorded a little after it happened, and waits before it is told
 
 
@@ -68,7 +73,7 @@ def _text(ordered: Sequence[KeptNotification], counts: Counter[str], subject: st
         shown = members[: min(MAX_OF_A_KIND, room)]
         room -= len(shown)
         yield ""
-        yield f"{label.capitalize()} ({counts[label]}):"
+        yield f"{plain(label.capitalize())} ({counts[label]}):"
         for one in shown:
             yield f"- {plain(one.notification.subject)}"
             if 0 < len(one.notification.command) <= MAX_COMMAND:
@@ -116,15 +121,18 @@ def _machine(ordered: Sequence[KeptNotification]) -> dict[str, Any]:
 
 
 def _attributes(kept: Sequence[KeptNotification], severity: Severity) -> dict[str, str | tuple[str, ...]]:
-    """Every type and kind of identity in it, so that a filter policy on any of them lets the digest through."""
+    """Every type and kind of identity in it, so that a filter policy on any of them lets the digest through.
+
+    Only what can be one: SNS refuses some values, and with them the whole digest.
+    """
     accounts = {value for one in kept for value in _values(one.notification.attributes.get("account", ""))}
     attributes: dict[str, str | tuple[str, ...]] = {"severity": severity.value}
-    if known := accounts - {""}:  # SNS takes no empty value
+    if known := set(filter(ACCOUNT.fullmatch, accounts)):
         attributes["account"] = min(known)
-    for name in ("type", "identity_type"):
+    for name, known_values in FILTERS:
         values = {value for one in kept for value in _values(one.notification.attributes.get(name, ()))}
-        if values:
-            attributes[name] = tuple(sorted(values))
+        if values & known_values:
+            attributes[name] = tuple(sorted(values & known_values))
     return attributes
 
 

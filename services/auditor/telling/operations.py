@@ -73,21 +73,16 @@ def controlled(event: ControlChanged, place: Place) -> Letter:
 
 
 def _mode_set(event: ControlChanged, place: Place) -> Letter:
-    stopped = event.mode in {None, Mode.OFF}
-    subject = f"Mode set to {event.mode}, by {_short(event.by)}"
-    if event.mode is Mode.OFF:
-        subject = f"Kill switch: remediation is off, set by {_short(event.by)}"
-    elif event.mode is None:
-        subject = f"Mode unreadable: remediation has stopped, set by {_short(event.by)}"
+    stops = event.mode in {None, Mode.OFF} or event.set_to in {Mode.OFF, "none", "deleted"}
     means = MEANING[event.mode] if event.mode else f"the parameter holds no mode, which counts as off: {STOPPED}"
     back = place.ssm("put-parameter", place.mode_parameter, "--value", "MODE", "--type", "String", "--overwrite")
     return Letter(
-        label="kill switch" if stopped else "mode changed",
-        severity=Severity.CRITICAL if stopped else Severity.WARNING,
-        subject=subject,
+        label="kill switch" if stops else "mode changed",
+        severity=Severity.CRITICAL if stops else Severity.WARNING,
+        subject=_of_mode(event),
         lines=[
-            ("What", f"the mode is {event.mode or 'none'} now"),
-            ("Who set it", event.by),
+            ("What", f"{_done(event)}; it is {event.mode or 'none'} now"),
+            ("Who did that", event.by),
             ("Effect", means),
             ("If that was not wanted", f"MODE below is one of {', '.join(Mode)}; the history says what it was before"),
         ],
@@ -96,6 +91,33 @@ def _mode_set(event: ControlChanged, place: Place) -> Letter:
             ("Set it again", back),
         ],
     )
+
+
+def _of_mode(event: ControlChanged) -> str:
+    """What this call did, and what is in force where that is something else: others may have set it since."""
+    by, now = _short(event.by), event.mode or "none"
+    if event.set_to is None:
+        return f"Mode is {now} after a change by {by}"
+    what = "Mode deleted" if event.set_to == "deleted" else f"Mode set to {event.set_to}"
+    if event.mode is not (event.set_to if isinstance(event.set_to, Mode) else None):
+        return f"{what}, and is {now} now: by {by}"
+    if event.mode is Mode.OFF:
+        return f"Kill switch: remediation is off, set by {by}"
+    if event.mode is None:
+        return f"Mode {'deleted' if event.set_to == 'deleted' else 'unreadable'}: remediation has stopped, set by {by}"
+    return f"{what}, by {by}"
+
+
+def _done(event: ControlChanged) -> str:
+    match event.set_to:
+        case None:
+            return "the mode was changed; what to is not known, as CloudTrail does not say or that version is gone"
+        case "deleted":
+            return "the mode's parameter was deleted"
+        case "none":
+            return "the mode was set to what is no mode"
+        case mode:
+            return f"the mode was set to {mode}"
 
 
 def _safeguarded(event: ControlChanged, place: Place) -> Letter:

@@ -33,4 +33,7 @@ class SenderPort(Protocol):
     """The topic."""
 
     def __call__(self, notification: Notification) -> None:
-        """Hand one message to SNS; raises LeastwiseError where it does not say that it has it."""
+        """Hand one message to SNS.
+
+        Raises InputError where it will never take it, another LeastwiseError where it does not say that it has it.
+        """
