@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 from cli.authorization_files import Listing
 from cli.reading_trails.shares import Totals
@@ -13,10 +14,14 @@ from shared.model.score import Score
 from shared.model.usage import Coverage
 
 TOLD = 3  # places or names in one sentence
+SILENT_DAYS = 7  # without a record before the time that is judged, above which somebody should know
+UPPER_BOUNDS = "no use is seen there, and its scores are upper bounds"
 
 
-def doubts_of_records(totals: Totals, paths: Sequence[str], files: int, accounts: Iterable[str]) -> Iterator[str]:
-    """What the records cannot tell: of whom there are none, and what could not be read."""
+def doubts_of_records(
+    totals: Totals, paths: Sequence[str], files: int, accounts: Iterable[str], *, as_of: datetime, window_days: int
+) -> Iterator[str]:
+    """What the records cannot tell: of whom or when there are none, and what could not be read."""
     if not paths:
         yield "without --cloudtrail no use is seen: every score is an upper bound"
         return
@@ -25,14 +30,38 @@ def doubts_of_records(totals: Totals, paths: Sequence[str], files: int, accounts
     if count := totals.unread.count:
         places = "; ".join(f"{one.file}, position {one.position}: {one.reason}" for one in totals.unread.first[:TOLD])
         yield f"{count:,} places in CloudTrail files could not be read, and what they tell is missing: {places}"
-    seen = totals.folded.coverage
-    others = ", ".join(sorted(set(seen).difference(accounts))) or "none"
+    others = ", ".join(sorted({*totals.folded.coverage, *totals.later}.difference(accounts))) or "none"
     for account_id in sorted(accounts):
-        if not seen.get(account_id, Coverage()).seen:
+        if days := totals.folded.coverage.get(account_id, Coverage()).days:
+            yield from _doubts_of_end(account_id, max(days), as_of, window_days)
+        elif any(key.account_id == account_id for key in totals.folded.usages):
             yield (
-                f"no record is of account {account_id} (other accounts in the records: {others}): "
-                "no use is seen there, and its scores are upper bounds"
+                f"no record of account {account_id} shows that its management events were recorded: "
+                "no day counts as observed, and its scores are upper bounds"
             )
+        elif first := totals.later.get(account_id):
+            yield (
+                f"every record of account {account_id} is later than the time that is judged, {as_of.isoformat()} "
+                f"(the first is of {first.isoformat()}): {UPPER_BOUNDS}"
+            )
+        else:
+            yield f"no record is of account {account_id} (other accounts in the records: {others}): {UPPER_BOUNDS}"
+
+
+def _doubts_of_end(account_id: str, last: date, as_of: datetime, window_days: int) -> Iterator[str]:
+    """What the records of an account leave out that end (UTC) before the window, or long before the time judged."""
+    first = as_of.date() - timedelta(days=window_days - 1)
+    silent = (as_of.date() - last).days
+    if last < first:
+        yield (
+            f"the records of account {account_id} end on {last}, before the window of {window_days:,} days, "
+            f"which begins on {first}: {UPPER_BOUNDS}"
+        )
+    elif silent > SILENT_DAYS:
+        yield (
+            f"the records of account {account_id} end on {last}, {silent:,} days before the time that is judged: "
+            "what was used since then counts as unused"
+        )
 
 
 def doubts_of_listing(listing: Listing, details: Sequence[IdentityDetail]) -> Iterator[str]:

@@ -130,7 +130,7 @@ def read_account(
         as_of_source=source,
         window_days=window_days,
         warnings=(
-            *doubts_of_records(totals, cloudtrail, len(trails.files), accounts),
+            *doubts_of_records(totals, cloudtrail, len(trails.files), accounts, as_of=moment, window_days=window_days),
             *doubts_of_listing(listing, details),
             *doubts_of_identities(totals.folded, details),
             *doubts_of_reports(reports, details),

@@ -17,7 +17,7 @@ import pytest
 import pytest_socket
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
 
 from infra.build.template import ROOT, load_template
@@ -25,6 +25,7 @@ from shared.aws import clients
 from shared.aws.account_surroundings import memory
 from shared.aws.dynamodb import Table
 from tests.builders import ACCOUNT, envelope
+from tests.work_units import WorkUnits
 
 REGION = "us-east-1"
 UNIT = Path(__file__).parent / "unit"
@@ -55,17 +56,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkUnits:
+    """Keep what shares something in one process."""
+    return WorkUnits(config, log)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def models_read_once() -> Iterator[None]:
-    """AWS's API models are parsed once for all tests: each test makes new clients, and parsing took most of that."""
-    load_file = JSONFileLoader.load_file
+    """AWS's API models are found and parsed once for all tests: most of what a new client took, of which each has."""
+    load_file, list_services = JSONFileLoader.load_file, Loader.list_available_services
 
     @functools.cache
     def load_once(path: str) -> Any:
         return load_file(JSONFileLoader(), path)
 
+    @functools.cache
+    def list_once(type_name: str) -> list[str]:
+        return list_services(Loader(), type_name)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, file_path: load_once(file_path))
+        patch.setattr(Loader, "list_available_services", lambda _loader, type_name: list_once(type_name))
         yield
 
 
@@ -247,12 +259,19 @@ def _settings(stack: Stack) -> dict[str, str]:
     }
 
 
+@functools.cache
+def _tables() -> dict[str, dict[str, Any]]:
+    """What the tables of the template are made with, by name."""
+    resources = load_template(ROOT / "infra" / "sam" / "data.yaml")["Resources"]
+    names = ("UsageTable", "ScoresTable", "JournalTable", "AuditTable", "NotificationsTable")
+    keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    found = {name: resources[name]["Properties"] for name in names}
+    return {name: {key: own[key] for key in keys if key in own} for name, own in found.items()}
+
+
 def _build_stack() -> Stack:
-    data = load_template(ROOT / "infra" / "sam" / "data.yaml")
-    for name in ("UsageTable", "ScoresTable", "JournalTable", "AuditTable", "NotificationsTable"):
-        properties = data["Resources"][name]["Properties"]
-        keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        clients.dynamodb().create_table(TableName=name, **{key: properties[key] for key in keys if key in properties})
+    for name, properties in _tables().items():
+        clients.dynamodb().create_table(TableName=name, **properties)
     clients.events().create_event_bus(Name="leastwise")
     put: list[dict[str, Any]] = []
     # moto needs an optional package to deliver to a rule's targets, so what is put is noted on its way

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cli.reading_trails.event_ids import EventIds
 from cli.reading_trails.files import OnProgress, TrailFile, read_trail
 from services.scorer.trail.reader import Unreadable
+from services.scorer.trail.record import Record
 from services.scorer.usage.tally import Tally
 from shared.iam.operations import OperationMap
 
@@ -63,6 +64,7 @@ class Sum(NamedTuple):
     unread: Unread
     records: int
     outside: int
+    later: dict[str, datetime]
     id_places: "array[int]"
 
 
@@ -76,6 +78,7 @@ class Reading:
         self.unread = Unread()
         self.records = 0
         self.outside = 0
+        self.later: dict[str, datetime] = {}  # the first time after the window, by account
 
     def read(self, trail: TrailFile, on_progress: OnProgress) -> None:
         """Add a file; raises InputError where the system can't read it."""
@@ -88,12 +91,14 @@ class Reading:
             if any(self._window):
                 records = [record for record in records if self._window.holds(record.event_time)]
                 self.outside += len(batch.records) - len(records)
+                if len(records) < len(batch.records):
+                    self._note_later(batch.records)
             self.tally.add(records)
 
     def summed(self) -> Sum:
         """What is sent to the process that adds everything up; the ids stay in their file."""
         self.ids.put_away()
-        return Sum(self.tally, self.unread, self.records, self.outside, self.ids.places)
+        return Sum(self.tally, self.unread, self.records, self.outside, self.later, self.ids.places)
 
     def join(self, sum_: Sum) -> None:
         """Add what another process read, but for its ids, which are counted together at the end."""
@@ -101,3 +106,18 @@ class Reading:
         self.unread.join(sum_.unread)
         self.records += sum_.records
         self.outside += sum_.outside
+        for account_id, first in sum_.later.items():
+            self._note_first(account_id, first)
+
+    def _note_later(self, records: Iterable[Record]) -> None:
+        """Note whose records there are after the window: without them "no record" would be said of these accounts."""
+        until = self._window.until
+        for record in records:
+            if until is not None and record.event_time >= until:
+                who = record.user_identity
+                account_id = record.recipient_account_id or (who.account_id if who else None)
+                if account_id:
+                    self._note_first(account_id, record.event_time)
+
+    def _note_first(self, account_id: str, at: datetime) -> None:
+        self.later[account_id] = min(self.later.get(account_id, at), at)

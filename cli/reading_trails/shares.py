@@ -1,8 +1,9 @@
 """Reads all files of a command, in one process or in several that share them, with the same result."""
 
 import os
-from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
 
@@ -19,13 +20,17 @@ TICK_SECONDS = 0.1
 
 
 class Totals(NamedTuple):
-    """Everything that was read: `records` counts all records, `outside` those not of the time that is asked about."""
+    """Everything that was read: `records` counts all records, `outside` those not of the time that is asked about.
+
+    `later` is when the first record after that time is of, by account.
+    """
 
     folded: Folded
     records: int
     duplicates: int
     outside: int
     unread: Unread
+    later: Mapping[str, datetime]
 
 
 class Meter:
@@ -61,7 +66,7 @@ def read_all(files: Sequence[TrailFile], jobs: int, operations: OperationMap, wi
             _read_shared(files, shares, show)
         total = shares[0]
         duplicates = count_duplicates([share.ids for share in shares])
-        return Totals(total.tally.folded(), total.records, duplicates, total.outside, total.unread)
+        return Totals(total.tally.folded(), total.records, duplicates, total.outside, total.unread, total.later)
 
 
 def _read_shared(files: Sequence[TrailFile], shares: Sequence[Reading], show: Show) -> None:

@@ -19,7 +19,6 @@ CHROMIUM = os.environ.get("LEASTWISE_CHROMIUM") or shutil.which("chromium") or s
 # In CI there must be one: a browser that is missing there is a failure, not a test less.
 NO_BROWSER = CHROMIUM is None and not os.environ.get("CI")
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(NO_BROWSER, reason="no Chromium: install one, or name it in LEASTWISE_CHROMIUM"),
 ]
 QUIET = (

@@ -21,7 +21,7 @@ from shared.model.score import Band
 from shared.model.usage import IdentityKey, Usage
 
 pytestmark = pytest.mark.e2e
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0  # nothing waits for it where all is well, and a busy machine takes its time
 OURS = ":policy/leastwise/"
 ALL_KEYS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 T = TypeVar("T")

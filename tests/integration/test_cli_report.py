@@ -1,7 +1,7 @@
 """`leastwise report` of a deployed stack: everything that is stored of everyone, and what can't be read is named."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -299,6 +299,24 @@ def test_the_line_of_the_trend_is_the_accounts_alarm(
     if parameter is not None:
         parameters.append({"ParameterKey": "AccountPciAlarm", "ParameterValue": parameter})
     assert told().account_alarm == alarm
+
+
+DAYS_SEEN = [  # days ago on which records came, and how many of the window's 90 that makes
+    ([], "0 of 90"),
+    ([0, 89], "2 of 90"),
+    ([90, 91], "0 of 90"),
+    (range(120), "90 of 90"),
+]
+
+
+@pytest.mark.parametrize(("ago", "shown"), DAYS_SEEN)
+def test_days_with_records_are_those_of_the_window(aws: Stack, ago: Sequence[int], shown: str) -> None:
+    store(aws, make_user("bob"), 12.5)
+    days = [(NOW - timedelta(days=number)).date() for number in ago]
+    UsageLedger(aws.table(aws.usage_table)).merge_coverage(
+        ACCOUNT, Coverage.of(days, regions=[REGION], feeds=["trail"])
+    )
+    assert dict(told().facts)["Days with records"] == shown
 
 
 def test_the_head_says_what_the_figures_rest_on(aws: Stack, ana: IdentityRef) -> None:

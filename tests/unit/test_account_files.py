@@ -132,6 +132,68 @@ def test_records_of_another_account_are_told_and_prove_nothing_of_this_one(tmp_p
     )
 
 
+UNMANAGED: dict[str, Any] = {"managementEvent": False, "eventCategory": "Data"}
+ENDS: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
+    (
+        [used("2026-05-03T09:30:00Z"), used("2026-05-02T09:30:00Z")],
+        {"as_of": datetime(2026, 5, 1, tzinfo=UTC)},
+        (
+            f"every record of account {ACCOUNT} is later than the time that is judged, 2026-05-01T00:00:00+00:00 "
+            "(the first is of 2026-05-02T09:30:00+00:00): no use is seen there, and its scores are upper bounds"
+        ),
+    ),
+    (
+        [used("2026-05-03T09:30:00Z")],
+        {"as_of": datetime(2026, 5, 5, tzinfo=UTC), "window_days": 2},
+        (
+            f"the records of account {ACCOUNT} end on 2026-05-03, before the window of 2 days, which begins on "
+            "2026-05-04: no use is seen there, and its scores are upper bounds"
+        ),
+    ),
+    ([used("2026-05-03T09:30:00Z")], {"as_of": datetime(2026, 5, 5, tzinfo=UTC), "window_days": 3}, ""),
+    ([used("2026-05-03T09:30:00Z")], {"as_of": datetime(2026, 5, 10, 23, 59, tzinfo=UTC)}, ""),
+    (
+        [used("2026-05-03T09:30:00Z")],
+        {"as_of": datetime(2026, 5, 11, tzinfo=UTC)},
+        (
+            f"the records of account {ACCOUNT} end on 2026-05-03, 8 days before the time that is judged: "
+            "what was used since then counts as unused"
+        ),
+    ),
+    (
+        [used("2026-05-03T09:30:00Z", **UNMANAGED)],
+        {},
+        (
+            f"no record of account {ACCOUNT} shows that its management events were recorded: "
+            "no day counts as observed, and its scores are upper bounds"
+        ),
+    ),
+    ([used("2026-05-03T09:30:00Z"), used("2026-06-03T09:30:00Z", recipientAccountId=OTHER)], {}, ""),
+]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("records", "options", "told"), ENDS)
+def test_why_the_records_tell_nothing_of_the_window_is_said_rightly(
+    tmp_path: Path, records: list[dict[str, Any]], options: dict[str, Any], told: str, jobs: int
+) -> None:
+    details = put(tmp_path, "details.json", PAGE)
+    trails = [put(tmp_path, f"{number}.json", {"Records": [one]}) for number, one in enumerate(records)]
+    files = read_account([details], trails, jobs=jobs, **options)
+    assert [one for one in files.warnings if "record" in one and ACCOUNT in one] == ([told] if told else [])
+
+
+def test_an_account_with_later_records_alone_is_named_among_the_others(tmp_path: Path) -> None:
+    files = account(
+        tmp_path,
+        records=[used("2026-05-03T09:30:00Z", recipientAccountId=OTHER)],
+        as_of=datetime(2026, 5, 1, tzinfo=UTC),
+    )
+    assert any(
+        f"no record is of account {ACCOUNT} (other accounts in the records: {OTHER})" in one for one in files.warnings
+    )
+
+
 def test_without_records_everything_is_said_to_be_an_upper_bound(tmp_path: Path) -> None:
     assert any("every score is an upper bound" in one for one in account(tmp_path).warnings)
 

@@ -285,6 +285,27 @@ def test_there_is_no_plan(case: str) -> None:
     assert reason.code is code
 
 
+FEW_TO_SAY = "too few to say that it needs nothing"
+OF_NO_USE = [
+    (0, "no day of the last 90 was observed: nothing is known of its use"),
+    (1, f"no use was recorded on 1 observed day of 90, {FEW_TO_SAY}"),
+    (29, f"no use was recorded on 29 observed days of 90, {FEW_TO_SAY}"),
+    (30, "no use was recorded on 30 observed days of 90; a person should decide whether to disable it"),
+]
+
+
+@pytest.mark.parametrize(("days", "told"), OF_NO_USE)
+def test_what_no_use_means_depends_on_how_many_days_were_observed(days: int, told: str) -> None:
+    seen = [NOW.date() - timedelta(days=back) for back in range(days)]
+    before = [NOW.date() - timedelta(days=back) for back in range(90, 130)]  # the window began on a later day
+    reason = derived(
+        holding(managed("AdministratorAccess")),
+        used(days=[*seen, *before]),
+        options=replace(OPTIONS, min_observed_days=0, max_silent_days=None, max_gap_days=None),
+    )
+    assert reason == Reason(code=ReasonCode.NO_EVIDENCE, message=told)
+
+
 # ---- what is known of the account around it
 
 

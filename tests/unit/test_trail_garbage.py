@@ -10,11 +10,14 @@ from services.scorer.trail.reader import read_batches
 from tests.unit.trail_texts import FORMATS, record, zipped
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def without_garbage_collection() -> Iterator[None]:
+    """A search is made where a test asks for it, among what was made since: all else that tests hold takes long."""
     gc.collect()
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 
@@ -26,3 +29,12 @@ def test_what_was_read_of_a_file_is_freed_without_a_search_for_garbage(form: str
     for _ in read_batches(io.BytesIO(content), "file"):
         pass
     assert gc.collect() == 0
+
+
+@pytest.mark.usefixtures("without_garbage_collection")
+def test_garbage_is_found_where_there_is_some() -> None:
+    gc.collect()
+    circle: list[object] = []
+    circle.append(circle)
+    del circle
+    assert gc.collect() == 1
