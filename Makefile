@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check docs bench build clean
+.PHONY: help setup demo test lint format check docs bench build audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,11 +22,12 @@ demo: $(READY) ## the whole system on the local AWS, on real CloudTrail records
 test: $(READY) ## every test: unit, integration, end to end
 	$(BIN)/python -m pytest --numprocesses auto
 
-lint: $(READY) ## format, lint, types, templates, generated files
+lint: $(READY) .venv-checkov/.ready ## format, lint, types, templates, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint
+	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/sam validate --lint --template template.yaml --region us-east-1
 	$(UV) lock --check --quiet
 	$(UV) export $(EXPORT) | diff requirements.txt -
@@ -51,9 +52,18 @@ bench: .venv-bench/.ready .venv-bench-usage/.ready ## us beside our peers: docs/
 build: $(READY) ## zips for AWS Lambda, as the template says (python3.13, arm64)
 	$(UV) export $(EXPORT) --output-file requirements.txt
 	$(BIN)/sam build
+	$(BIN)/python -m infra.build.sbom
+
+# What can't be looked up is an error (--strict), never "no vulnerability". Not part of `make check`: what is known
+# changes without a commit of ours, and it asks PyPI's own service, which mirrors don't have.
+audit: $(READY) .venv-audit/.ready ## known vulnerabilities of every pin, as PyPI knows them
+	@mkdir -p build
+	$(UV) export --frozen --quiet --all-extras --no-emit-project --no-header --format requirements-txt --output-file build/locked.txt
+	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		$(addprefix --requirement ,build/locked.txt $(wildcard infra/*/*requirements.txt))
 
 clean: ## remove environments, caches and build results
-	rm -rf .uv .venv .venv-bench .venv-bench-usage .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .uv .venv .venv-audit .venv-bench .venv-bench-usage .venv-checkov .venv-local .venv-sam .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 EXPORT := --frozen --quiet --no-dev --no-emit-project --no-header --format requirements-txt
 
@@ -81,6 +91,16 @@ $(UV):
 	$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
 	$(UV) pip install --quiet --compile-bytecode --python .venv-sam/bin/python --require-hashes -r infra/build/sam-requirements.txt
 	@ln -sf ../../.venv-sam/bin/sam .venv/bin/sam
+	@touch $@
+
+.venv-checkov/.ready: .venv/.ready infra/build/checkov-requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-checkov
+	$(UV) pip install --quiet --compile-bytecode --python .venv-checkov/bin/python --no-deps --require-hashes -r infra/build/checkov-requirements.txt
+	@touch $@
+
+.venv-audit/.ready: .venv/.ready infra/build/audit-requirements.txt
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-audit
+	$(UV) pip install --quiet --compile-bytecode --python .venv-audit/bin/python --require-hashes -r infra/build/audit-requirements.txt
 	@touch $@
 
 # The peers that the engine is measured beside, none of which the project depends on.

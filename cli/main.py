@@ -6,7 +6,7 @@ Exit codes: 0 fine, 1 a finding, 2 bad input or usage, 3 AWS failed or the comma
 import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,7 @@ from cli.score import score
 from cli.standard_streams import checked_streams
 from cli.status import status
 from cli.sweep import sweep
+from cli.uninstall import uninstall
 from cli.usage import usage
 from shared.errors import DependencyError
 
@@ -34,6 +35,7 @@ DEPLOYED = "The deployed system"
 OFFLINE = "Offline, from files"
 EITHER = "Offline or deployed"
 LOCAL = "On this computer"
+DemonstratedProvider = Literal["native", "cloudknox"]  # shared.model.score.Provider, which would load pydantic
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
@@ -43,7 +45,7 @@ def _register(panel: str, *commands: Callable[..., None]) -> None:
         app.command(rich_help_panel=panel)(command)
 
 
-_register(DEPLOYED, status, identities, plans, report, sweep, backfill, doctor)
+_register(DEPLOYED, status, identities, plans, report, sweep, backfill, doctor, uninstall)
 app.add_typer(plan, name="plan", rich_help_panel=DEPLOYED)
 app.add_typer(audit, name="audit", rich_help_panel=DEPLOYED)
 _register(EITHER, explain)
@@ -78,13 +80,15 @@ def leastwise(
 @app.command(rich_help_panel=LOCAL)
 def demo(
     report: Annotated[str, typer.Option(help="Where to write the report.")] = "build/report.html",
+    provider: Annotated[DemonstratedProvider, typer.Option(help="Whose scores and policies count.")] = "native",
 ) -> None:
     """Run the whole system on the local AWS, on real CloudTrail records, and check every claim."""
     from infra.local.demonstration.run import demonstrate  # noqa: PLC0415 only this command needs the local AWS
     from infra.local.local_aws import LocalAwsError  # noqa: PLC0415
+    from shared.model.score import Provider  # noqa: PLC0415
 
     try:
-        held = demonstrate(report_path=report)
+        held = demonstrate(report_path=report, provider=Provider(provider))
     except LocalAwsError as error:
         raise DependencyError(str(error)) from None
     if not held:

@@ -7,10 +7,13 @@ LeastwiseError
 ├── DependencyError         AWS or a provider failed or throttled: the message goes back to its queue
 │   ├── NotFoundError       the thing asked for does not exist (any more)
 │   ├── DeniedError         AWS refused the call
+│   ├── ProviderError       an outside provider gave no answer that can be used, with the kind of fault
 │   ├── CallerError         AWS can't be asked with these credentials, this profile, region or clock
 │   └── ConflictError       somebody else wrote first: re-read and decide again
 └── SafetyError             an invariant would break: stop, alarm, never retried blindly
 """
+
+from enum import StrEnum
 
 
 class LeastwiseError(Exception):
@@ -59,6 +62,23 @@ class CallerError(DependencyError):
 
     A person has to mend that; a function whose credentials were not renewed in time can try again.
     """
+
+
+class ProviderFault(StrEnum):
+    """What is wrong with an outside provider, as whoever has to mend it would ask."""
+
+    CREDENTIALS = "credentials"  # our secret: missing, malformed, or of another account
+    UNAVAILABLE = "unavailable"  # not reached, not trusted, too slow, overloaded, or out of order
+    REFUSED = "refused"  # it said no: to our credentials, or to the question
+    UNUSABLE = "unusable"  # an answer that is not what its interface promises
+
+
+class ProviderError(DependencyError):
+    """An outside provider gave no answer that can be used; the message holds nothing of a secret or of the answer."""
+
+    def __init__(self, fault: ProviderFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class ConflictError(DependencyError):

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.model.identity import IdentityRef
 from shared.model.plan import Compliance, Mode, ReasonCode, RegretResponse, Strategy
-from shared.model.score import Band
+from shared.model.score import Band, Provider
 
 EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:leastwise:events:1")  # never change it: ids are compared
 
@@ -82,7 +82,10 @@ class ScoreRequested(IdentityEvent):
 
 
 class IdentityScored(IdentityEvent):
-    """The score of an identity changed. `score_version` counts its scores; `top` names the worst unused permissions."""
+    """The score of an identity changed. `score_version` counts its scores; `top` names the worst unused permissions.
+
+    `provider` says whose the PCI is; the figures are this stack's own.
+    """
 
     score_version: int
     pci: float
@@ -94,6 +97,7 @@ class IdentityScored(IdentityEvent):
     unobservable: int
     observed_days: int
     top: tuple[str, ...] = ()
+    provider: Provider = Provider.NATIVE
 
 
 class AccountScored(DomainEvent):

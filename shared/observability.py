@@ -15,7 +15,7 @@ from shared.errors import InputError, LeastwiseError
 T = TypeVar("T")
 
 logger = Logger()
-tracer = Tracer()
+tracer = Tracer(patch_modules=("botocore",))  # calls of AWS; what an outside provider is told stays out of traces
 metrics = Metrics()
 
 

@@ -62,6 +62,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkUnits:
     return WorkUnits(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: the end-to-end tests, which run in one, wait half of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True, scope="session")
 def models_read_once() -> Iterator[None]:
     """AWS's API models are found and parsed once for all tests: most of what a new client took, of which each has."""
@@ -249,6 +255,8 @@ def _settings(stack: Stack) -> dict[str, str]:
         "RETENTION_DAYS": "400",
         "WINDOW_DAYS": "90",
         "INVENTORY_SOURCE": "none",
+        "PROVIDER": "native",
+        "PROVIDER_SECRET_ARN": "",
         "SWEEP_SCHEDULE": "rate(6 hours)",
         "THRESHOLD": "60",
         "SCORE_MAX_AGE_HOURS": "48",

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from infra.build.licences import load_facts, pins
 from infra.build.template import ROOT, load_template
-from infra.docs import alarms, judged_account, scores, tables
+from infra.docs import alarms, judged_account, licences, scores, tables
 
 BLOCKS: Mapping[str, Callable[[], Sequence[str]]] = {
     "account": judged_account.account,
@@ -25,6 +26,7 @@ BLOCKS: Mapping[str, Callable[[], Sequence[str]]] = {
     "events": tables.events,
     "example": scores.example,
     "functions": lambda: tables.functions(load_template()),
+    "licences": lambda: licences.licences(load_facts(), pins()),
     "parameters": lambda: tables.parameters(load_template()),
     "reaches": scores.reaches,
     "settings": lambda: tables.settings(load_template()),

@@ -2,6 +2,7 @@
 
 import atexit
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -33,6 +34,7 @@ STOP_SECONDS = 10.0
 START_ATTEMPTS = 5
 _LOG_TAIL_CHARACTERS = 3000
 _PORT_TAKEN = "already in use"
+_ALLOWED_CALLS = "allowed_calls.jsonl"  # as infra/local/emulator/allowed_calls.py names it
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -121,6 +123,15 @@ class LocalAws:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
+
+    def allowed_calls(self) -> list[dict[str, Any]]:
+        """Every distinct call that a role was allowed so far: its role's name, action, resource and condition keys.
+
+        Only with `enforce_permissions`: who isn't asked is allowed nothing.
+        """
+        file = self.folder / _ALLOWED_CALLS
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines]
 
     def client(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from shared.events import IdentityEvaluated
 from shared.model.identity import IdentityDetail, IdentityRef
 from shared.model.plan import HYSTERESIS, Compliance, Verdict
-from shared.model.score import Score
+from shared.model.score import Provider, Score
 from shared.protection import protection_of
 
 MAX_ANNOTATION = 256  # characters, AWS Config's limit
@@ -76,7 +76,10 @@ def annotation_of(score: Score, *, threshold: float | None = None, compliant_bel
     """
     if score.exempt is not None:
         return fitting(f"Not judged: {score.exempt}")
-    text = f"PCI {_shown(score.pci, threshold)} ({score.band}): {score.unused} of {score.granted} permissions unused"
+    by = "" if score.provider is Provider.NATIVE else f" by {score.provider}"
+    text = (
+        f"PCI {_shown(score.pci, threshold)}{by} ({score.band}): {score.unused} of {score.granted} permissions unused"
+    )
     worst = max(score.contributions, key=lambda contribution: contribution.chance, default=None)
     if worst and worst.examples:
         text += f"; top: {worst.examples[0]}"

@@ -64,7 +64,8 @@ class Remediation:
             return self._work.skip(identity, KILLED)
         max_age = self._settings.score_max_age_hours * 3600.0
         now = self._wiring.clock()
-        refused = refusal(stored, threshold=self._settings.threshold, max_age_seconds=max_age, now=now)
+        threshold, provider = self._settings.threshold, self._settings.provider
+        refused = refusal(stored, threshold=threshold, max_age_seconds=max_age, now=now, provider=provider)
         if refused and not self._is_unfinished(identity):
             return self._work.skip(identity, refused)
         with self._work.locked(identity) as token:

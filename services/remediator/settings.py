@@ -1,19 +1,16 @@
 """Settings of the remediator's handlers."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from shared.model.plan import RegretResponse, ResourceScope, Strategy
-from shared.settings import Settings
+from shared.providers.settings import ProviderSettings
 
 NO_INVENTORY = "none"
 
 
-class RemediationSettings(Settings):
+class RemediationSettings(ProviderSettings):
     """What is needed to plan, prove, apply and roll back."""
 
-    account_id: str = Field(pattern=r"^\d{12}$")
     stack_name: str = Field(min_length=1)
     journal_table: str = Field(min_length=1)
     scores_table: str = Field(min_length=1)
@@ -21,7 +18,6 @@ class RemediationSettings(Settings):
     event_bus: str = Field(min_length=1)
     mode_parameter: str = Field(min_length=1)
     strategy: Strategy
-    provider: Literal["native"]
     threshold: float = Field(gt=0, le=100)
     window_days: int = Field(ge=1, le=400)
     min_observed_days: int = Field(ge=0, le=400)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.events import AccountScored, IdentityScored, ScoreRequested, SweepPaused, event_id_of
 from shared.model.identity import IdentityRef
-from shared.model.score import AccountScore, Score, StoredScore
+from shared.model.score import AccountScore, Provider, Score, StoredScore
 from shared.model.sweep import SweepProgress
 
 # What changes from day to day though nothing happened to the identity: the inventory grows a little, days pass.
@@ -24,6 +24,8 @@ def digest_of(score: Score) -> str:
     turns the order of contributions.
     """
     content = score.model_dump(mode="json", exclude=PASSING)
+    if score.provider is Provider.NATIVE:
+        del content["provider"]  # older scores have none
     content["tenths"] = math.floor(round(score.pci * 10, 6))
     content["contributions"] = [[one.risk, one.path, one.unused, one.examples] for one in score.contributions]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -54,6 +56,7 @@ def announcement(stored: StoredScore, previous: StoredScore | None) -> IdentityS
         pci=score.pci,
         previous_pci=previous.score.pci if previous and previous.announced else None,
         band=score.band,
+        provider=score.provider,
         granted=score.granted,
         used=score.used,
         unused=score.unused,

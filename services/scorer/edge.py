@@ -1,5 +1,6 @@
 """The scorer wired to AWS: reads what a score needs, keeps the current scores, tells what changed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from shared.aws.iam import IamReader, NamedIdentity
 from shared.aws.score_table import ScoreTable
 from shared.aws.score_trend import ScoreTrend
 from shared.aws.usage_ledger import UsageLedger
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, NotFoundError, ProviderError
 from shared.events import Service
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.grant_dates import SeenGrants
@@ -31,6 +32,7 @@ from shared.model.usage import Coverage, IdentityKey
 from shared.observability import logger, metrics
 from shared.pci.score import ScoreParameters, Scoring, Surroundings
 from shared.protection import protection_of
+from shared.providers.choice import score_provider
 
 MAX_ATTEMPTS = 10  # of storing one score while others store it too
 MAX_AT_ONCE = 25  # identities that one change may concern; for more, each gets a message of its own
@@ -50,9 +52,16 @@ class Scorer:
 
     One per batch or sweep, which began at `now`. Every look at IAM is later than the time that it is stored with, so
     that of two scores the later one knows more. Without `surroundings` those that the last sweep stored are taken.
+    `remaining` says how many seconds the function has left, within which an outside provider has to answer.
     """
 
-    def __init__(self, settings: ScoreSettings, now: datetime, surroundings: Surroundings | None = None) -> None:
+    def __init__(
+        self,
+        settings: ScoreSettings,
+        now: datetime,
+        remaining: Callable[[], float],
+        surroundings: Surroundings | None = None,
+    ) -> None:
         dynamodb = clients.dynamodb()
         self._settings = settings
         self._now = now
@@ -63,6 +72,7 @@ class Scorer:
         self._grants = GrantDates(Table(dynamodb, settings.scores_table))
         self._trend = ScoreTrend(Table(dynamodb, settings.scores_table), retention_days=settings.retention_days)
         self._publisher = Publisher(clients.events(), settings.event_bus, Service.SCORER)
+        self._provider = score_provider(settings, remaining)
 
     def rescore(self, changed: Changed, *, cause: str) -> None:
         """Score everyone whose permissions a change may have altered, as IAM says now; the gone are retired.
@@ -196,7 +206,20 @@ class Scorer:
         score = self._scoring.score(detail, usage)
         protection = protection_of(detail, stack_name=self._settings.stack_name)
         exempt = protection.message if protection else None
-        return score.model_copy(update={"scored_at": detail.read_at, "exempt": exempt})
+        own = score.model_copy(update={"scored_at": detail.read_at, "exempt": exempt})
+        return self._judged(own)
+
+    def _judged(self, own: Score) -> Score:
+        """The score that counts; an outside provider's failure is counted, and leaves the stored score as it is."""
+        try:
+            score = self._provider.judge(own)
+        except ProviderError:
+            metrics.add_metric("ProviderFailed", MetricUnit.Count, 1)
+            raise
+        if score.provider is not self._settings.provider:
+            metrics.add_metric("IdentitiesUnscored", MetricUnit.Count, 1)
+            logger.info("the provider gives no score", arn=score.identity.arn, provider=self._settings.provider)
+        return score
 
     def _named(self, changed: Changed) -> list[NamedIdentity]:
         if changed.ref:

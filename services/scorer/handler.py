@@ -66,7 +66,7 @@ def handle_trail_logs(event: dict[str, Any], context: LambdaContext) -> PartialI
 def handle_score_requests(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Score whoever an IAM change, a Config item change or a request names; publish each score that changed."""
     settings = ScoreSettings.load()
-    scorer = Scorer(settings, utc_now())
+    scorer = Scorer(settings, utc_now(), lambda: context.get_remaining_time_in_millis() / 1_000)
 
     def score_message(record: SQSRecord) -> None:
         envelope = parse_envelope(record.body, account_id=settings.account_id)

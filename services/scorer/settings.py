@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from shared.providers.settings import ProviderSettings
 from shared.settings import Settings
 
 NO_INVENTORY = "none"
@@ -38,10 +39,9 @@ class TrailLogSettings(UsageSettings):
         return self.account_id if self.trail_log_accounts is TrailAccounts.OWN else None
 
 
-class ScoreSettings(Settings):
+class ScoreSettings(ProviderSettings):
     """Scoring one identity; the inventory is from AWS Config, from an aggregator of it by name, or from nowhere."""
 
-    account_id: str = Field(pattern=r"^\d{12}$")
     usage_table: str = Field(min_length=1)
     scores_table: str = Field(min_length=1)
     event_bus: str = Field(min_length=1)

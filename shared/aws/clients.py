@@ -3,14 +3,14 @@
 import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.refusals import of_answer, of_sdk
-from shared.errors import CallerError, LeastwiseError
+from shared.errors import LeastwiseError
 
 if TYPE_CHECKING:
     from types_boto3_cloudtrail import CloudTrailClient
@@ -20,12 +20,26 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_kms import KMSClient
     from types_boto3_s3 import S3Client
+    from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
 # Every service that a function calls: the build keeps only these in the artefacts' botocore data.
-AWS_SERVICES = ("accessanalyzer", "cloudtrail", "config", "dynamodb", "events", "iam", "kms", "s3", "sns", "sqs", "ssm")
+AWS_SERVICES = (
+    "accessanalyzer",
+    "cloudtrail",
+    "config",
+    "dynamodb",
+    "events",
+    "iam",
+    "kms",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+)
 
 CONFIG = Config(
     connect_timeout=3,
@@ -96,6 +110,12 @@ def s3() -> "S3Client":
 
 
 @functools.cache
+def secretsmanager() -> "SecretsManagerClient":
+    """Client of Secrets Manager."""
+    return boto3.client("secretsmanager", config=CONFIG)
+
+
+@functools.cache
 def sns() -> "SNSClient":
     """Client of SNS, which gives up early: what could not be sent waits in the outbox."""
     return boto3.client("sns", config=CONFIG.merge(IMPATIENT))
@@ -115,15 +135,20 @@ def ssm() -> "SSMClient":
 
 @contextmanager
 def aws_errors(call: str) -> Iterator[None]:
-    """Translate what boto3 raises into the project's error tree, once; `call` names what was tried."""
+    """Translate what boto3 raises into the project's error tree, once; `call` names what was tried.
+
+    What AWS or the SDK said is not chained: a traceback would show it whole, and AWS repeats requests (a policy, the
+    caller's token) in some messages. What may be told of it is in the error of ours.
+    """
     try:
         yield
     except ClientError as error:
-        _raise(of_answer(call, error), error)
+        raise of_answer(call, error) from None
     except BotoCoreError as error:
-        _raise(of_sdk(call, error), error)
+        raise of_sdk(call, error) from None
 
 
-def _raise(meaning: LeastwiseError, error: Exception) -> NoReturn:
-    """Raise what an error means; AWS's words about the caller's credentials may repeat them, even in a traceback."""
-    raise meaning from None if isinstance(meaning, CallerError) else error
+def code_of(error: LeastwiseError) -> str:
+    """AWS's own code behind a translated error: "DeleteConflict"; empty where AWS gave none."""
+    behind = error.__context__
+    return behind.response.get("Error", {}).get("Code", "") if isinstance(behind, ClientError) else ""

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from shared.aws.clients import aws_errors
-from shared.errors import DeniedError, DependencyError, InputError, LeastwiseError
+from shared.aws.clients import aws_errors, code_of
+from shared.errors import DeniedError, DependencyError, InputError
 from shared.model.plan import Compliance
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class ConfigRules:
                     )
             except (DependencyError, InputError) as error:
                 cause = str(error)
-                if isinstance(error, DeniedError | InputError) or _code_of(error) in HOPELESS:
+                if isinstance(error, DeniedError | InputError) or code_of(error) in HOPELESS:
                     break
                 continue
             refused = {_resource(entry) for entry in answer.get("FailedEvaluations", [])}
@@ -102,7 +101,7 @@ class ConfigRules:
             with aws_errors(f"StartConfigRulesEvaluation {rule_name}"):
                 self._client.start_config_rules_evaluation(ConfigRuleNames=[rule_name])
         except DependencyError as error:
-            if _code_of(error) in BUSY:
+            if code_of(error) in BUSY:
                 return False
             raise
         return True
@@ -143,8 +142,3 @@ def _entry(evaluation: Evaluation) -> "EvaluationTypeDef":
 
 def _resource(entry: Mapping[str, object]) -> tuple[object, object]:
     return entry["ComplianceResourceType"], entry["ComplianceResourceId"]
-
-
-def _code_of(error: LeastwiseError) -> str:
-    cause = error.__cause__
-    return str(cause.response.get("Error", {}).get("Code", "")) if isinstance(cause, ClientError) else ""

@@ -3,11 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from shared.aws.clients import aws_errors
+from shared.aws.clients import aws_errors, code_of
 from shared.aws.iam_pages import whole
-from shared.errors import ConflictError, DependencyError, InputError, LeastwiseError, NotFoundError, SafetyError
+from shared.errors import ConflictError, DependencyError, InputError, NotFoundError, SafetyError
 from shared.model.call_outcome import CallOutcome
 from shared.model.identity import IdentityRef, IdentityType
 from shared.model.plan import POLICY_PATH, PlannedPolicy, Step, StepKind
@@ -53,7 +51,7 @@ class IamChanges:
                 return CallOutcome.DONE
             raise
         except (DependencyError, InputError) as error:
-            ending = ENDINGS.get(_code(error))
+            ending = ENDINGS.get(code_of(error))
             if ending is None:
                 raise
             return ending
@@ -131,7 +129,7 @@ class IamChanges:
                     Tags=[{"Key": PLAN_TAG, "Value": plan_id}],
                 )
         except ConflictError as error:
-            if _code(error) != "EntityAlreadyExists":
+            if code_of(error) != "EntityAlreadyExists":
                 raise
             self._check_same(step.target, policy)
 
@@ -148,7 +146,7 @@ class IamChanges:
             with aws_errors(f"DeletePolicy {arn}"):
                 self._client.delete_policy(PolicyArn=arn)
         except DependencyError as error:
-            if _code(error) != "DeleteConflict" or not self._delete_further_versions(arn):
+            if code_of(error) != "DeleteConflict" or not self._delete_further_versions(arn):
                 raise
             self._client.delete_policy(PolicyArn=arn)
 
@@ -169,9 +167,3 @@ def _policy(step: Step) -> PlannedPolicy:
 
 def _document(step: Step) -> str:
     return json.dumps(_policy(step).document, separators=(",", ":"), sort_keys=True)
-
-
-def _code(error: LeastwiseError) -> str:
-    """IAM's own error code behind a translated error."""
-    cause = error.__cause__
-    return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""

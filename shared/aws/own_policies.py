@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from botocore.exceptions import ClientError
-
-from shared.aws.clients import aws_errors
+from shared.aws.clients import aws_errors, code_of
 from shared.aws.iam_pages import whole
 from shared.errors import DependencyError, NotFoundError, SafetyError
 from shared.model.plan import POLICY_PATH
@@ -70,8 +68,7 @@ class OwnPolicies:
         except NotFoundError:
             return True
         except DependencyError as error:
-            cause = error.__cause__
-            if isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") == "DeleteConflict":
+            if code_of(error) == "DeleteConflict":
                 return False
             raise
 

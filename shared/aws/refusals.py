@@ -2,6 +2,7 @@
 
 Codes: the service references' "Common errors"; what the SDK raises is listed in botocore's `exceptions` module. AWS
 repeats the request in some messages about signatures and tokens, with the token, so that these are never passed on.
+Where it repeats a value or a document that it refused, that is left out.
 """
 
 import re
@@ -93,6 +94,7 @@ REACH = "is the region right (--region, AWS_REGION), and does the network reach 
 _CLOCK_WORDS = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
 _ACTION = re.compile(r"not authorized to perform:? ([a-z0-9-]{1,64}:[A-Za-z0-9*]{1,128})")
 _SECRET = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}|[A-Za-z0-9/+=_-]{120,}")
+_REPEATED = re.compile(r"(?<=Value )'.*'(?= at ')|\{.*\}|\{.*$")  # a value that was refused, or a document
 _LONGEST = 400  # characters of a message from AWS
 
 # The caller's own setup, by what the SDK raises; the first that fits counts.
@@ -169,6 +171,6 @@ def of_sdk(call: str, error: BotoCoreError) -> DependencyError:
 
 
 def _without_secrets(text: str) -> str:
-    """AWS's words, without key ids and whatever is as long as a token."""
-    told = _SECRET.sub("(left out)", " ".join(text.split()))
+    """AWS's words, without what they repeat of the request, key ids, and whatever is as long as a token."""
+    told = _SECRET.sub("(left out)", _REPEATED.sub("(left out)", " ".join(text.split())))
     return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"

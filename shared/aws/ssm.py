@@ -29,7 +29,7 @@ def read_mode(client: "SSMClient", parameter: str) -> Mode:
         return Mode(value)
     except ValueError:
         modes = ", ".join(Mode)
-        raise SettingsError(f"parameter {parameter}: {value[:40]!r} is not one of {modes}") from None
+        raise SettingsError(f"parameter {parameter}: what it holds is not one of {modes}") from None
 
 
 def read_text(client: "SSMClient", parameter: str) -> str:

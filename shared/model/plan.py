@@ -114,6 +114,9 @@ class ReasonCode(StrEnum):
     FLAPPING = "flapping"
     SOAKING = "soaking"
     CHANGED_BY_CODE = "changed_by_code"
+    UNSCORED = "unscored"
+    PROVIDER_FAILED = "provider_failed"
+    NO_PROPOSAL = "no_proposal"
 
 
 class Reason(BaseModel):

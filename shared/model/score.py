@@ -37,6 +37,13 @@ class Band(StrEnum):
         return cls.LOW if shown <= 33 else cls.MEDIUM if shown <= 67 else cls.HIGH  # noqa: PLR2004 the bands themselves
 
 
+class Provider(StrEnum):
+    """Who computes scores and proposes policies: this stack's own code, or CloudKnox by its REST API."""
+
+    NATIVE = "native"
+    CLOUDKNOX = "cloudknox"
+
+
 class Contribution(BaseModel):
     """How much one class or one escalation path adds: chance of damage s ∈ [0, 1], with examples of why."""
 
@@ -92,7 +99,11 @@ class CoverageSummary(BaseModel):
 
 
 class Score(BaseModel):
-    """The PCI of one identity at one time, with everything that is needed to redo it by hand."""
+    """The PCI of one identity at one time, with everything that is needed to redo it by hand.
+
+    `provider` says whose the `pci` is. All else is this stack's own evidence, whoever scored: of a PCI from outside the
+    contributions explain nothing, but say what the unused permissions could do.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -110,11 +121,21 @@ class Score(BaseModel):
     contributions: tuple[Contribution, ...] = ()
     coverage: CoverageSummary
     exempt: str | None = None  # why it is left out of the account's score and of verdicts
+    provider: Provider = Provider.NATIVE
 
     @property
     def band(self) -> Band:
         """Low, medium or high."""
         return Band.of(self.pci)
+
+    def from_outside(self, provider: Provider, pci: float | None) -> "Score":
+        """The same evidence with the PCI of an outside provider; None where it gives the identity no score.
+
+        Then our own PCI stands beside the reason why nobody is judged by it: no score is neither 0 nor ours.
+        """
+        if pci is None:
+            return self.model_copy(update={"exempt": self.exempt or f"{provider} lists no score of it"})
+        return self.model_copy(update={"pci": pci, "provider": provider})
 
 
 @dataclass(frozen=True, slots=True)

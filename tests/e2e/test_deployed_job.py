@@ -13,6 +13,7 @@ from infra.local.demonstration.account import AWS
 from infra.local.demonstration.system import System, is_refused
 from infra.local.local_aws import LocalAwsError
 from services.auditor.chain import verify_chain
+from shared.errors import ConflictError
 from shared.events import IdentityScored
 from shared.model.audit import AuditEntry
 from shared.model.identity import IdentityDetail, IdentityRef
@@ -91,8 +92,11 @@ def count(entries: list[AuditEntry], event_type: str) -> int:
 
 
 def right_sized(system: System, ref: IdentityRef) -> IdentityDetail | None:
-    """The identity, once it holds nothing but policies of ours."""
-    detail = system.detail(ref)
+    """The identity, once it holds nothing but policies of ours; None while it is being changed."""
+    try:
+        detail = system.detail(ref)
+    except ConflictError:  # a policy went while the identity was read
+        return None
     ours = [OURS in (policy.source.arn or "") for policy in detail.policies]
     return detail if ours and all(ours) and not detail.groups else None
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -160,7 +161,7 @@ class World:
         try:
             return function(event, self.invocation)
         except LeastwiseError as error:
-            self.raised.append(f"{error!r} {error.__cause__!r}")
+            self.raised.append("".join(traceback.format_exception(error)))
             raise
 
     def restore(self, invocation: Invocation | None, *, restoring: bool) -> None:

@@ -39,6 +39,7 @@ SAFEGUARDS = "/leastwise/safeguards"
 SETTINGS = {
     "STRATEGY": "boundary",
     "PROVIDER": "native",
+    "PROVIDER_SECRET_ARN": "",
     "MIN_OBSERVED_DAYS": "2",
     "PLAN_TTL_HOURS": "24",
     "DWELL_SECONDS": "0",

@@ -7,14 +7,19 @@ import shutil
 import struct
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from infra.build.artefact import build_artefact, main
+from infra.build.licences import load_facts
 from infra.build.prune import prune_wheels, read_aws_services
+from infra.build.sbom import content_digest, describe
 from infra.build.template import ROOT, environment_of, functions_of, handler_of, load_template
 from infra.build.wheels import LAMBDA_PLATFORM, LAMBDA_PYTHON, BuildError, Target, find_uv, install_wheels
 
@@ -192,6 +197,18 @@ def test_given_make_when_sam_asks_for_a_function_then_a_target_builds_it(functio
     assert done.returncode == 0, done.stderr
     assert f"--function {function} " in done.stdout
     assert LAMBDA_PLATFORM in done.stdout
+
+
+def test_given_an_artefact_when_it_is_described_then_the_bill_lists_every_pin_and_lies_beside_it(arm64: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    before = content_digest(arm64)
+    text = describe("RemediateFunction", arm64, load_facts(), project)
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = sorted(line.split()[0] for line in lines if "==" in line and not line.startswith((" ", "#")))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    assert sorted(f"{one['name']}=={one['version']}" for one in json.loads(text)["components"]) == pinned
+    assert content_digest(arm64) == before
+    assert not list(arm64.rglob("*.cdx.json"))
 
 
 # ---- what must not build

@@ -242,7 +242,7 @@ class Calls:
         return found, list(self.pages)
 
 
-MANY, OTHERS = 320, 230  # entries of one chain, and chains with one entry each
+MANY, OTHERS = 215, 130  # entries of one chain, and chains with one entry each
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("records", ["tests/data/cloudtrail/stratus-red-team", "infra/build"])
+@pytest.mark.parametrize("records", ["tests/data/cloudtrail/stratus-red-team", "infra/docs"])
 @pytest.mark.parametrize("case", STREAMS)
 def test_given_streams_that_are_full_or_closed_when_run_then_one_line_says_so(case: str, records: str) -> None:
     arguments, code, told = STREAMS[case]

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from cli.main import DemonstratedProvider
 from cli.reporting.model import Claim, Report, ReportIdentity, ReportKind
 from infra.local.demonstration.account import IDENTITIES
 from infra.local.demonstration.checks import Check
 from infra.local.demonstration.findings import Findings, IdentityFinding
 from infra.local.demonstration.inbox import notice_of
+from infra.local.demonstration.provider import KEPT_MORE, SCORES, UNLISTED, Outside
 from infra.local.demonstration.records import RECORDED_ACCOUNT, STRETCH_DAYS, recorded, replayed
 from infra.local.demonstration.report import demonstrated, write_report
 from infra.local.refresh_managed_policies import TARGET, managed_policies
-from shared.model.identity import IdentityRef, IdentityType
-from shared.model.score import CoverageSummary, Score
+from shared.model.identity import IdentityDetail, IdentityRef, IdentityType, Policy
+from shared.model.score import CoverageSummary, Provider, Score
+from shared.model.sources import PolicyKind, PolicySource
+from tests.cloudknox.server import running
+from tests.cloudknox.tenant import Tenant
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ACCOUNT = "111122223333"
@@ -70,6 +76,34 @@ def test_each_identity_gets_the_records_of_its_job_and_the_unused_one_none() -> 
     for one in IDENTITIES:
         assert bool(callers[REFS[one.name].identity_id]) == bool(one.activity), one.name
     assert callers[REFS["nadia"].identity_id] > 800
+
+
+def test_every_provider_can_be_demonstrated() -> None:
+    assert get_args(DemonstratedProvider) == tuple(Provider)
+
+
+def test_the_provider_scores_everybody_but_one() -> None:
+    assert sorted([*SCORES, UNLISTED]) == sorted(one.name for one in IDENTITIES)
+
+
+def test_the_provider_proposes_for_who_used_anything_and_scores_low_who_was_right_sized() -> None:
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    own = Policy(source=PolicySource(PolicyKind.INLINE, "own"), document=everything)
+    details = {
+        name: IdentityDetail(ref=REFS[name], created_at=NOW, read_at=NOW, policies=(own,))
+        for name in ("db-admin", "legacy-batch")
+    }
+    with running(Tenant(ACCOUNT)) as server:
+        outside = Outside(server, "arn:aws:secretsmanager:us-east-1:111122223333:secret:x")
+        proposed = outside.learn(details, {"db-admin": frozenset({"rds:describedbinstances"})})
+        outside.look(right_sized=["db-admin"])
+
+    ours, more = server.tenant.policies[REFS["db-admin"].arn]
+    assert (proposed, len(server.tenant.policies)) == (1, 1)
+    assert ours["Statement"][0]["Action"] == "rds:DescribeDBInstances"
+    assert more["Statement"][0]["Action"] == KEPT_MORE
+    assert server.tenant.scores[REFS["db-admin"].arn] < 34
+    assert server.tenant.scores[REFS["sam"].arn] == SCORES["sam"]
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])

@@ -59,5 +59,5 @@ def test_help_lists_every_target_that_people_use() -> None:
     ran = run_make(REPOSITORY)
 
     assert ran.returncode == 0
-    for target in ("setup", "demo", "test", "lint", "check", "build", "clean"):
+    for target in ("setup", "demo", "test", "lint", "check", "build", "audit", "clean"):
         assert f"make {target} " in ran.stdout

@@ -101,7 +101,7 @@ def test_given_what_a_sweep_stored_when_a_plan_is_made_then_it_gives_the_score_t
 ) -> None:
     now = datetime.now(UTC)
     detail = IamReader(clients.iam()).verified(house.role, now=now)
-    Scorer(ScoreSettings.load(), now).score(detail)
+    Scorer(ScoreSettings.load(), now, lambda: 300.0).score(detail)
     stored = ScoreTable(house.stack.table(house.stack.scores_table)).get(ACCOUNT, house.role.identity_id)
     assert stored
     memory.cache_clear()  # the remediator is another function

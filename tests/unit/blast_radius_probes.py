@@ -48,10 +48,20 @@ TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/"
 SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/"
 EVENTS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/"
 SQS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
+DATA_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/DataKey"
 
 POLICY, LIMIT, EXEMPT = "iam:PolicyARN", "iam:PermissionsBoundary", "iam:ResourceTag/leastwise:exempt"
 TAGGED = {"aws:RequestTag/leastwise:plan": "0123", "aws:TagKeys": ["leastwise:plan"]}
 NOTHING: dict[str, object] = {}
+
+
+def via(service: str) -> dict[str, object]:
+    return {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}
+
+
+def variables_of(function: str) -> dict[str, object]:
+    return {"kms:EncryptionContext:aws:lambda:FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}
+
 
 Row = tuple[str, str, Mapping[str, object], str]
 
@@ -240,6 +250,13 @@ OTHERS: tuple[Row, ...] = (
     ("access-analyzer:ValidatePolicy", "*", NOTHING, "++ ++ + ++"),
     ("access-analyzer:CheckNoNewAccess", "*", NOTHING, "++ ++ + ++"),
     ("xray:PutTraceSegments", "*", NOTHING, "++ ++ + ++"),
+    ("kms:GenerateDataKey", DATA_KEY, via("dynamodb"), "++ ++ + ++"),
+    ("kms:Decrypt", DATA_KEY, via("sns"), "++ ++ + ++"),
+    ("kms:Decrypt", DATA_KEY, via("s3"), ".. .. . ++"),
+    ("kms:Decrypt", DATA_KEY, NOTHING, ".. .. . ++"),
+    ("kms:Decrypt", DATA_KEY, variables_of(f"{STACK}-remediate"), "++ ++ + ++"),
+    ("kms:Decrypt", DATA_KEY, variables_of("payroll"), ".. .. . ++"),
+    ("kms:ScheduleKeyDeletion", DATA_KEY, NOTHING, ".. .. . .."),
 )
 
 ROWS = POLICIES + BOUNDARIES + REPLACING + PROTECTED + EXEMPTED + NEVER + OTHERS

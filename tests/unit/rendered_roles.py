@@ -33,6 +33,7 @@ ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/leastwise/{{}}"
 DATA_OUTPUTS = {
     "AuditAnchorBucketArn": ("AWS::S3::Bucket", "AnchorBucket"),
     "AnchorSigningKeyArn": ("AWS::KMS::Key", "AnchorSigningKey"),
+    "DataKeyArn": ("AWS::KMS::Key", "DataKey"),
 }
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 
@@ -61,18 +62,27 @@ class Stack:
         """The policies of a role, those that a condition leaves out not among them."""
         properties = self._resources[name]["Properties"]
         own = {f"{name}/{policy['PolicyName']}": policy["PolicyDocument"] for policy in properties["Policies"]}
-        attached = [self._logical_id(arn) for arn in properties["ManagedPolicyArns"]]
+        attached = [self._logical_id(arn) for arn in properties.get("ManagedPolicyArns", [])]
         managed = {one: self._resources[one]["Properties"]["PolicyDocument"] for one in attached if one}
         boundary = self._logical_id(properties.get("PermissionsBoundary"))
         limits = {boundary: self._resources[boundary]["Properties"]["PolicyDocument"]} if boundary else {}
         resolved = {one: self.resolve(document) for one, document in (managed | own).items()}
         return Role(resolved, {one: self.resolve(document) for one, document in limits.items()})
 
+    def roles(self) -> list[str]:
+        """Every role that the template makes of these values, by logical id."""
+        return sorted(
+            name
+            for name, body in self._resources.items()
+            if body["Type"] == "AWS::IAM::Role" and ("Condition" not in body or self.holds(body["Condition"]))
+        )
+
     def resource_policy(self, name: str) -> Document:
-        """The document of a policy that stands on a bucket, queue or topic, or of a key or a bus itself."""
+        """The document of a policy that stands on a bucket, queue or topic, or of a key, a bus or a table itself."""
         properties = self._resources[name]["Properties"]
-        document = next(properties[key] for key in ("PolicyDocument", "KeyPolicy", "Policy") if key in properties)
-        resolved: Document = self.resolve(document)
+        kinds = ("PolicyDocument", "KeyPolicy", "Policy", "ResourcePolicy")
+        document: Document = self.resolve(next(properties[key] for key in kinds if key in properties))
+        resolved: Document = document.get("PolicyDocument", document)
         return resolved
 
     def resolve(self, value: Any) -> Any:

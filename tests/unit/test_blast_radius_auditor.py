@@ -14,7 +14,7 @@ import pytest
 from infra.build.template import ROOT
 from shared.iam.evaluate import Evaluator, Policies, compile_policies
 from shared.iam.request import Request, context_of
-from tests.unit.blast_radius_probes import EVENTS, IAM, NOTHING, SQS, SSM, TABLE
+from tests.unit.blast_radius_probes import DATA_KEY, EVENTS, IAM, NOTHING, SQS, SSM, TABLE, variables_of, via
 from tests.unit.rendered_roles import ACCOUNT, REGION, STACK, Document, Stack
 from tests.unit.test_blast_radius import ANSWERS, EVERYTHING, without
 
@@ -97,6 +97,9 @@ ANCHORS: tuple[Row, ...] = (
     ("kms:Sign", KEY, NOTHING, "..+ ++ +"),
     ("kms:Sign", OTHER_KEY, NOTHING, "... ++ +"),
     ("kms:ScheduleKeyDeletion", KEY, NOTHING, "... ++ +"),
+    ("kms:GenerateDataKey", DATA_KEY, via("sns"), "+++ ++ +"),
+    ("kms:Decrypt", DATA_KEY, NOTHING, "... ++ +"),
+    ("kms:Decrypt", DATA_KEY, variables_of(f"{STACK}-audit"), "+++ ++ +"),
 )
 
 TELLING: tuple[Row, ...] = (
@@ -136,6 +139,9 @@ OTHERS: tuple[Row, ...] = (
 )
 
 ROWS = TRAIL + ANCHORS + TELLING + OTHERS
+# What nobody but our roles writes, and the tables that have no policy of their own where they aren't protected.
+KEPT = ("AuditTable", "JournalTable")
+OPEN = ("ScoresTable/false", "UsageTable/false")
 # What also decides, by how ARNs of what it is about begin. Of any key the policy is the same here.
 STANDING = {BUCKET: "AnchorBucketPolicy", KEYS: "AnchorSigningKey", BUS: "EventBus"}
 
@@ -200,6 +206,38 @@ def test_given_a_statement_is_left_out_when_the_auditor_is_probed_then_some_answ
     assert wrong(held), f"no probe notices that {sid} of {policy} is gone"
 
 
-def test_given_no_signature_is_wanted_when_roles_are_rendered_then_none_may_use_a_key() -> None:
+def test_given_no_signature_is_wanted_when_roles_are_rendered_then_none_may_sign() -> None:
     for role in {column.role for column in COLUMNS} - {ADMINISTRATOR}:
-        assert "kms:" not in str(Stack().role(role).policies)
+        assert "kms:Sign" not in str(Stack().role(role).policies)
+
+
+ADMIN, OUR_ROLE = f"{IAM}user/admin", f"{IAM}role/leastwise/some-role"
+CHANGES = ("BatchWriteItem", "DeleteItem", "PartiQLDelete", "PartiQLUpdate", "UpdateItem")
+
+
+@pytest.mark.parametrize(
+    ("table", "caller", "action", "protected", "unprotected"),
+    [
+        *(("AuditTable", caller, action, "x", "x") for caller in (ADMIN, OUR_ROLE) for action in CHANGES),
+        *(("JournalTable", ADMIN, action, "x", "x") for action in CHANGES),
+        *((table, ADMIN, action, "x", "x") for table in KEPT for action in ("PutItem", "PartiQLInsert")),
+        *((table, OUR_ROLE, "PutItem", "+", "+") for table in KEPT),
+        *((table, ADMIN, "DeleteTable", "x", "+") for table in (*KEPT, "ScoresTable", "UsageTable")),
+        *((table, ADMIN, "PutResourcePolicy", "+", "+") for table in (*KEPT, "ScoresTable", "UsageTable")),
+        ("JournalTable", OUR_ROLE, "UpdateItem", "+", "+"),
+        ("UsageTable", ADMIN, "PutItem", "+", "+"),
+    ],
+)
+def test_given_somebody_who_may_do_all_when_tables_are_to_be_changed_then_the_tables_themselves_refuse(
+    table: str, caller: str, action: str, protected: str, unprotected: str
+) -> None:
+    """Whoever lifts the protection first, by the stack's parameter, can remove a table but forge no entry of it."""
+    for chosen, expected in (("true", protected), ("false", unprotected)):
+        data = Stack(ROOT / "infra" / "sam" / "data.yaml", DeletionProtection=chosen)
+        case: dict[str, Any] = {"identity_policies": [EVERYTHING]}
+        if f"{table}/{chosen}" not in OPEN:
+            case["resource_policy"] = data.resource_policy(table)
+        request = Request(
+            caller, f"dynamodb:{action}", f"{TABLE}{table}", ACCOUNT, context_of({"aws:PrincipalArn": caller})
+        )
+        assert ANSWERS[compile_policies(Policies.parse(case)).evaluate(request).outcome] == expected

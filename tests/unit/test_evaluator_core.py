@@ -24,7 +24,7 @@ from services.evaluator.core import (
 )
 from shared.model.identity import IdentityRef
 from shared.model.plan import HYSTERESIS, Compliance, Verdict
-from shared.model.score import Contribution, RiskClass
+from shared.model.score import Contribution, Provider, RiskClass
 from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, a_score, a_verdict
 
 COMPLIANT, NON_COMPLIANT, NOT_APPLICABLE = Compliance.COMPLIANT, Compliance.NON_COMPLIANT, Compliance.NOT_APPLICABLE
@@ -136,6 +136,11 @@ def test_the_annotation_names_the_score_its_band_what_is_unused_and_the_worst() 
 def test_the_annotation_explains_the_compliance_beside_it(pci: float, before: Compliance | None, expected: str) -> None:
     previous = a_verdict(before) if before else None
     assert judge(a_score(pci), previous, threshold=60, now=NOW).annotation == expected
+
+
+def test_the_annotation_says_whose_score_it_is_where_it_is_not_our_own() -> None:
+    text = annotation_of(a_score(10.0).from_outside(Provider.CLOUDKNOX, 87.0))
+    assert text.startswith("PCI 87 by cloudknox (high): 212 of 230 permissions unused")
 
 
 def test_a_long_annotation_is_cut_but_keeps_what_the_verdict_waits_for() -> None:

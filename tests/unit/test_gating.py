@@ -13,7 +13,7 @@ from services.remediator.gating.notice import LATE, applies_from, approved_by, n
 from shared.knowledge import load_catalogue
 from shared.model.plan import Mode, Plan, PlannedPolicy, PlanRecord, PlanStatus, Reason, ReasonCode, Strategy
 from shared.model.safeguards import Hold, Safeguards
-from shared.model.score import StoredScore
+from shared.model.score import Provider, Score, StoredScore
 from shared.model.spending import MEMORY, SLOT, Spending
 from tests.builders import NOW, a_score
 from tests.unit.remediation_fakes import Lab
@@ -30,6 +30,32 @@ def record(**changes: Any) -> PlanRecord:
 
 
 # ---- scores
+
+
+@pytest.mark.parametrize(
+    ("score", "provider", "message"),
+    [
+        (a_score(), Provider.CLOUDKNOX, "its score is by native, and cloudknox scores now"),
+        (
+            a_score().from_outside(Provider.CLOUDKNOX, None),
+            Provider.CLOUDKNOX,
+            "cloudknox lists no score of it",
+        ),
+        (
+            a_score().from_outside(Provider.CLOUDKNOX, 99.0),
+            Provider.NATIVE,
+            "its score is by cloudknox, and native scores now",
+        ),
+    ],
+)
+def test_only_a_score_by_the_chosen_provider_is_acted_on(score: Score, provider: Provider, message: str) -> None:
+    reason = refusal(StoredScore(score), threshold=60.0, max_age_seconds=3600.0, now=NOW, provider=provider)
+    assert reason == Reason(code=ReasonCode.UNSCORED, message=message)
+
+
+def test_a_score_by_the_chosen_provider_is_acted_on() -> None:
+    stored = StoredScore(a_score(10.0).from_outside(Provider.CLOUDKNOX, 60.0))
+    assert refusal(stored, threshold=60.0, max_age_seconds=3600.0, now=NOW, provider=Provider.CLOUDKNOX) is None
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ OF_THE_AUDITOR = {
     "NotifyFunctionThrottlesAlarm",
     "NotifyOverdueAlarm",
     "RuleDeadLetterQueueAlarm",
+    "TopicDeadLetterQueueAlarm",
 }
 # Every text tells somebody who was woken up what to do.
 ADVICE = re.compile(
@@ -232,6 +233,7 @@ def test_given_the_alarms_on_our_own_metrics_when_one_goes_off_then_most_can_be_
         "EvaluationsFailed",
         "InventoryUnread",
         "OutcomesUntold",
+        "ProviderFailed",
         "ReconcileFailures",
         "ScoresNotFresh",
         "SnapshotsUnread",

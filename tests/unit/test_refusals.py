@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.failures import code_of
 from shared.aws.clients import aws_errors
+from shared.aws.clients import code_of as code_of_aws
 from shared.errors import (
     CallerError,
     ConflictError,
@@ -136,12 +137,40 @@ def test_what_the_sdk_raises_is_a_line_with_a_hint(
 )
 def test_no_key_and_no_token_is_shown(error: Exception) -> None:
     told = translated(error)
-    shown = str(told)
-    if isinstance(told, CallerError):  # others' answers repeat nothing that is secret
-        shown += "".join(traceback.format_exception(told))
+    shown = str(told) + "".join(traceback.format_exception(told))
     assert KEY_ID not in shown
     assert TOKEN not in shown
     assert "secret@" not in shown
+
+
+POLICY = '{"Statement": [{"Sid": "hunter2", "Condition": {"StringEquals": {"aws:PrincipalTag/key": "hunter2"}}}]}'
+REPEATED = {
+    f"1 validation error detected: Value '{POLICY}' at 'policyDocument' failed to satisfy constraint: too long": (
+        "1 validation error detected: Value (left out) at 'policyDocument' failed to satisfy constraint: too long"
+    ),
+    "2 validation errors detected: Value 'hunter2' at 'a' failed; Value 'x' at 'b' failed": (
+        "2 validation errors detected: Value (left out) at 'b' failed"
+    ),
+    "Value 'it's hunter2' at 'tags.1.member.value' failed": "Value (left out) at 'tags.1.member.value' failed",
+    f"Syntax error in {POLICY} at position 7": "Syntax error in (left out) at position 7",
+    f"Syntax error in {POLICY[:60]}": "Syntax error in (left out)",
+    f"Syntax error in\n{POLICY.replace(' ', chr(10))}": "Syntax error in (left out)",
+    "The policy p does not exist.": "The policy p does not exist.",
+}
+
+
+@pytest.mark.parametrize(("message", "told"), REPEATED.items())
+def test_what_aws_repeats_of_a_request_is_left_out_also_of_the_traceback(message: str, told: str) -> None:
+    error = translated(answer("ValidationError", message))
+
+    assert str(error) == f"{CALL}: ValidationError: {told}"
+    assert "hunter2" not in "".join(traceback.format_exception(error))
+
+
+def test_the_code_of_aws_is_known_behind_an_error_and_where_there_is_none() -> None:
+    assert code_of_aws(translated(answer("DeleteConflict", "it is attached"))) == "DeleteConflict"
+    assert code_of_aws(translated(sdk.NoRegionError())) == ""
+    assert code_of_aws(DependencyError("by ourselves")) == ""
 
 
 def test_a_refusal_names_the_permission_that_is_missing() -> None:

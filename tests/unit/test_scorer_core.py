@@ -18,7 +18,16 @@ from services.scorer.core import (
     successor,
     top_permissions,
 )
-from shared.model.score import AccountScore, Band, Contribution, CoverageSummary, RiskClass, Score, StoredScore
+from shared.model.score import (
+    AccountScore,
+    Band,
+    Contribution,
+    CoverageSummary,
+    Provider,
+    RiskClass,
+    Score,
+    StoredScore,
+)
 from shared.model.sweep import SweepProgress
 from tests.builders import ACCOUNT, ANA, DEPLOYER, NOW, a_score
 
@@ -173,3 +182,18 @@ def test_a_change_that_many_share_asks_once_for_each_however_often_it_is_told() 
     assert [event.identity for event in first] == [ANA, DEPLOYER]
     assert [event.event_id for event in first] == [event.event_id for event in again]
     assert len({event.event_id for event in [*first, *score_requests([ANA], cause="d", reason="r", now=NOW)]}) == 3
+
+
+def test_a_score_says_whose_it_is_and_a_change_of_provider_is_news() -> None:
+    own = a_score()
+    outside = own.from_outside(Provider.CLOUDKNOX, own.pci)
+    assert digest_of(outside) != digest_of(own)
+    event = announcement(StoredScore(outside), told(StoredScore(own)))
+    assert event is not None
+    assert (event.provider, event.pci, event.unused) == (Provider.CLOUDKNOX, own.pci, own.unused)
+
+
+def test_a_score_without_one_from_outside_is_not_judged_but_a_protection_comes_first() -> None:
+    assert a_score().from_outside(Provider.CLOUDKNOX, None).exempt == "cloudknox lists no score of it"
+    assert a_score(exempt="reserved").from_outside(Provider.CLOUDKNOX, None).exempt == "reserved"
+    assert digest_of(a_score().from_outside(Provider.CLOUDKNOX, None)) != digest_of(a_score())

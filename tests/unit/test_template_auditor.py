@@ -64,9 +64,9 @@ def test_given_nobody_chose_when_the_stack_is_deployed_then_anchors_are_locked_f
 
 def test_given_the_nested_stack_when_it_is_deployed_then_it_gets_each_parameter_as_the_root_has_it() -> None:
     passed = RESOURCES["Data"]["Properties"]["Parameters"]
-    assert passed == {name: {"Ref": name} for name in TO_THE_NESTED_STACK}
+    assert passed == {name: {"Ref": name} for name in TO_THE_NESTED_STACK} | {"StackName": {"Ref": "AWS::StackName"}}
     assert set(DATA["Parameters"]) == set(passed)
-    for name in passed:
+    for name in TO_THE_NESTED_STACK:
         root, nested = TEMPLATE["Parameters"][name], DATA["Parameters"][name]
         assert root["Type"] == nested["Type"]
         assert root.get("AllowedValues") == nested.get("AllowedValues")

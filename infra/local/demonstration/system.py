@@ -140,7 +140,7 @@ class System:
         return verify_trail(self.audit.raw_chain, self.anchors.anchors(account_id), self.audit.chains(account_id))
 
     def edit_entry(self, entry: AuditEntry, summary: str) -> None:
-        """Edit the sentence of an entry, as somebody could who holds all permissions on the table."""
+        """Edit the sentence of an entry, as somebody could who first changed the table's policy, too."""
         self.local.client("dynamodb").update_item(
             TableName=self.outputs["AuditTableName"],
             Key={"pk": {"S": f"CHAIN#{entry.chain}"}, "sk": {"S": place_of(entry.sequence)}},

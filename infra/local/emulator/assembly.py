@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from infra.local.emulator import (
+    allowed_calls,
     athena_queries,
     athena_tables,
     bucket_locks,
@@ -55,6 +56,7 @@ def assemble(managed_policies: Path | None) -> None:
     iam_calls.install(before=[recorder.note_before], after=[trail.record, recorder.note_after])
     parameter_calls.install(trail.record_parameter_change)
     permission_checks.install(refused=trail.record_refusal)
+    allowed_calls.install()
     bucket_locks.install()
     principal_keys.install()
     lambda_functions.install()

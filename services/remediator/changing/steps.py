@@ -52,6 +52,11 @@ def plan_of(arn: str) -> str:
     return _NUMBER.sub("", arn.rsplit("/", 1)[-1])
 
 
+def is_copy(arn: str) -> bool:
+    """Whether a rollback made a policy of ours in place of an original that was gone."""
+    return is_ours(arn) and _COPY.search(arn) is not None
+
+
 def former_plans(snapshot: Snapshot) -> tuple[str, ...]:
     """Ids of our plans whose policies an identity held, its boundary's first; copies made by rollbacks don't count."""
     held = [snapshot.boundary_arn, *sorted(arn for arn in _attached(snapshot.policies) if is_ours(arn))]

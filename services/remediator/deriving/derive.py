@@ -1,5 +1,7 @@
 """From verdict to plan: derive the JEP policy, prove it, or say why there is no plan. Pure and deterministic."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from services.remediator.deriving.drafts import check_boundary, draft
@@ -9,11 +11,14 @@ from services.remediator.deriving.inputs import Evidence, Knowledge, Options
 from services.remediator.deriving.keep import ALWAYS_ALLOWED, KeepSet, keep_by_options, young_policies
 from services.remediator.deriving.planning import Change, plan_of, scoring_of
 from services.remediator.deriving.proofs import Granted, prove, uses_of
+from services.remediator.deriving.proposals import kept_by
 from services.remediator.deriving.refusals import NoPlanError
 from shared.iam.actions import ActionSet, actions_of
 from shared.iam.grants import effective_grants
+from shared.iam.replay import Use
 from shared.model.identity import IdentityDetail
 from shared.model.plan import HYSTERESIS, Plan, Reason, ReasonCode
+from shared.model.proposal import Proposal
 from shared.model.score import RiskClass
 from shared.pci.risk import RiskTable
 from shared.pci.score import UNKNOWN, Scoring, Surroundings
@@ -32,26 +37,33 @@ def derive_plan(
     now: datetime,
     surroundings: Surroundings = UNKNOWN,
     scoring: Scoring | None = None,
+    proposal: Proposal | None = None,
 ) -> Plan | Reason:
     """Plan how `detail` loses what it does not use, proven to grant nothing new and to keep every recorded use.
 
     The same identity, policies and evidence give the same `plan_id`. `surroundings` are those that the scorer scores
     by: they decide over the scores before and after, so whether a plan is worth it, and nothing else. Whoever plans for
-    many identities shares one `scoring` of that time, which has its own surroundings. A Reason says why there is no
-    plan; then nothing may be changed. Raises PolicyDocumentError for a policy that cannot be read.
+    many identities shares one `scoring` of that time, which has its own surroundings. An outside provider's `proposal`
+    has to be proven, and what it keeps is kept. A Reason says why there is no plan; then nothing may be changed. Raises
+    PolicyDocumentError for a policy that cannot be read.
     """
     if scoring is not None and scoring.now != now:
         raise ValueError(f"a scoring of {scoring.now.isoformat()} can't score as of {now.isoformat()}")
     try:
-        return _derived(
-            detail, evidence, knowledge, options, scoring or scoring_of(knowledge, options, now, surroundings)
-        )
+        own = scoring or scoring_of(knowledge, options, now, surroundings)
+        return _derived(detail, evidence, knowledge, options, own, proposal=proposal)
     except NoPlanError as error:
         return error.reason
 
 
 def _derived(
-    detail: IdentityDetail, evidence: Evidence, knowledge: Knowledge, options: Options, scoring: Scoring
+    detail: IdentityDetail,
+    evidence: Evidence,
+    knowledge: Knowledge,
+    options: Options,
+    scoring: Scoring,
+    *,
+    proposal: Proposal | None,
 ) -> Plan:
     now, catalogue = scoring.now, knowledge.catalogue
     check_boundary(detail, options.strategy)
@@ -61,6 +73,10 @@ def _derived(
     granted = frozenset(held.keys(catalogue))
     kept = keep_by_options(granted, detail, evidence, options, catalogue, now=now)
     _check_worth(granted, kept, days_seen(evidence.usage.coverage, options.window_days, now), options)
+    uses = tuple(uses_of(kept.used, evidence.usage))
+    if proposal is not None:
+        kept, told = _with_proposal(kept, proposal, detail, uses, Granted(granted, catalogue))
+        notes += told
     keep = actions_of(kept.keep, catalogue)
     found = draft(
         detail,
@@ -69,7 +85,7 @@ def _derived(
         options.quotas,
         catalogue,
     )
-    proofs = prove(found, detail, options.strategy, uses_of(kept.used, evidence.usage), Granted(granted, catalogue))
+    proofs = prove(found, detail, options.strategy, uses, Granted(granted, catalogue))
     young = young_policies(detail, evidence, options, now)
     notes += tuple(f"{source} is kept whole: it is new" for source in sorted(str(one.source) for one in young))
     change = Change(detail=detail, draft=found, granted=held, proofs=proofs, notes=notes)
@@ -80,6 +96,15 @@ def _derived(
         message = f"PCI would still be {plan.pci_after:.0f}: what it keeps is enough for {options.threshold:.0f}"
         raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
     return plan
+
+
+def _with_proposal(
+    kept: KeepSet, proposal: Proposal, detail: IdentityDetail, uses: Iterable[Use], granted: Granted
+) -> tuple[KeepSet, tuple[str, ...]]:
+    """What is kept if a provider has a say, and a note of how much that adds. Raises NoPlanError."""
+    more = kept_by(proposal, detail, uses, granted) - kept.keep
+    told = f"permissions that are kept for {proposal.provider}'s proposal alone: {len(more):,}"
+    return replace(kept, keep=kept.keep | more), (told,)
 
 
 def _feared(unused: ActionSet, risk: RiskTable) -> ActionSet:

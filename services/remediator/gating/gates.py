@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared.model.plan import Mode, PlanRecord, Reason, ReasonCode, Strategy
 from shared.model.safeguards import Safeguards
-from shared.model.score import StoredScore
+from shared.model.score import Provider, StoredScore
 
 
 class Wish(NamedTuple):
@@ -25,12 +25,22 @@ class Wish(NamedTuple):
     by: str = ""
 
 
-def refusal(stored: StoredScore | None, *, threshold: float, max_age_seconds: float, now: datetime) -> Reason | None:
-    """Why a current score gives no reason to act, or None where it does."""
+def refusal(
+    stored: StoredScore | None,
+    *,
+    threshold: float,
+    max_age_seconds: float,
+    now: datetime,
+    provider: Provider = Provider.NATIVE,
+) -> Reason | None:
+    """Why a current score gives no reason to act, or None where it does; only the chosen provider's score counts."""
     if stored is None or (now - stored.score.scored_at).total_seconds() > max_age_seconds:
         return Reason(code=ReasonCode.STALE_SCORE, message="there is no fresh score")
     if not stored.present:
         return Reason(code=ReasonCode.GONE, message="the identity was deleted")
+    if stored.score.provider is not provider:
+        message = stored.score.exempt or f"its score is by {stored.score.provider}, and {provider} scores now"
+        return Reason(code=ReasonCode.UNSCORED, message=message)
     if stored.score.pci < threshold:
         message = f"PCI {stored.score.pci:.0f} is below {threshold:.0f}"
         return Reason(code=ReasonCode.COMPLIANT, message=message)

@@ -2,16 +2,20 @@
 
 from datetime import timedelta
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from services.remediator.deriving.derive import derive_plan
 from services.remediator.deriving.drafts import without_denies
 from services.remediator.deriving.inputs import Evidence, Knowledge, Options, Quotas
 from services.remediator.deriving.managed_as_code import tool_of
 from services.remediator.working.edge import Work
+from shared.errors import ProviderError
 from shared.knowledge import load_catalogue, load_risk
 from shared.model.grant_dates import granted_since
 from shared.model.identity import IdentityDetail
 from shared.model.plan import Plan, Reason, ReasonCode, Strategy
 from shared.model.usage import IdentityKey, Usage
+from shared.observability import metrics
 from shared.pci.score import ScoreParameters, Surroundings
 
 
@@ -26,8 +30,14 @@ class Planner:
     def plan(self, detail: IdentityDetail) -> Plan | Reason:
         """A proven plan, checked by Access Analyzer where that is switched on, or why there is none.
 
-        Raises DependencyError where something can't be read, or Access Analyzer gives no answer.
+        Raises DependencyError where something can't be read, or Access Analyzer gives no answer. An outside provider's
+        failure is no such error: then there is no plan for that reason, and the next sweep's verdict asks again.
         """
+        try:
+            proposal = self._wiring.policies.propose(detail.ref)
+        except ProviderError as error:
+            metrics.add_metric("ProviderFailed", MetricUnit.Count, 1)
+            return Reason(code=ReasonCode.PROVIDER_FAILED, message=f"{error.fault}: {error}")
         plan = derive_plan(
             detail,
             self.evidence(detail),
@@ -35,6 +45,7 @@ class Planner:
             self.options(detail),
             now=self._wiring.clock(),
             surroundings=self.surroundings(),
+            proposal=proposal,
         )
         return plan if isinstance(plan, Reason) else self.doubt(plan, detail) or plan
 

@@ -31,6 +31,8 @@ from shared.events import Service
 from shared.model.plan import Mode
 from shared.model.safeguards import Safeguards, parse_safeguards
 from shared.observability import logger, metrics, utc_now
+from shared.providers.choice import policy_provider
+from shared.providers.interface import PolicyProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Wiring:
     own_policies: OwnPolicies
     quotas: Callable[[], IamQuotas]
     analyzer: Analyzer | None
+    policies: PolicyProvider
     publisher: Publisher
     mode: Callable[[], Mode]
     safeguards: Callable[[], Safeguards]
@@ -69,6 +72,10 @@ class Wiring:
     ) -> "Wiring":
         """Wire an invocation to the given clients (`shared.aws.clients`, or stand-ins with the same functions)."""
         dynamodb, ssm = clients.dynamodb(), clients.ssm()
+
+        def remaining_seconds() -> float:
+            return context.get_remaining_time_in_millis() / 1000
+
         scores = Table(dynamodb, settings.scores_table)
         return cls(
             settings=settings,
@@ -85,12 +92,18 @@ class Wiring:
             own_policies=OwnPolicies(clients.iam()),
             quotas=lambda: read_quotas(clients.iam()),
             analyzer=Analyzer(clients.accessanalyzer()) if settings.access_analyzer else None,
+            policies=policy_provider(
+                settings,
+                remaining_seconds,
+                window_days=settings.window_days,
+                preserve_reads=settings.preserve_reads,
+            ),
             publisher=Publisher(clients.events(), settings.event_bus, Service.REMEDIATOR),
             mode=lambda: read_mode(ssm, settings.mode_parameter),
             safeguards=lambda: parse_safeguards(read_text(ssm, settings.safeguards_parameter)),
             clock=clock,
             sleep=sleep,
-            remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+            remaining_seconds=remaining_seconds,
             owner=context.aws_request_id,
         )
 

@@ -107,7 +107,7 @@ class Sweep:
             now=self._now,
             out_of_time=lambda: self._progress.pages > 0 or self._remaining() < self._remaining_at_first / 2,
         )
-        self._scorer = Scorer(self._settings, self._now, surroundings)
+        self._scorer = Scorer(self._settings, self._now, self._remaining, surroundings)
         self._grants = {} if self._progress.listed else self._scorer.known_grants()
         try:
             done = self._score_pages()
