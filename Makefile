@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check docs bench build audit clean
+.PHONY: help setup demo test lint lint-code lint-types lint-templates lint-files format check docs bench build audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,13 +22,21 @@ demo: $(READY) ## the whole system on the local AWS, on real CloudTrail records
 test: $(READY) ## every test: unit, integration, end to end
 	$(BIN)/python -m pytest --numprocesses auto
 
-lint: $(READY) .venv-checkov/.ready ## format, lint, types, templates, generated files
+lint: lint-code lint-types lint-templates lint-files ## format, lint, types, templates, generated files
+
+lint-code: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+lint-types: $(READY)
 	$(BIN)/mypy
+
+lint-templates: $(READY) .venv-checkov/.ready
 	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/sam validate --lint --template template.yaml --region us-east-1
+
+lint-files: $(READY)
 	$(UV) lock --check --quiet
 	$(UV) export $(EXPORT) | diff requirements.txt -
 	$(BIN)/python -m infra.docs.generate --check

@@ -1,5 +1,6 @@
 """What every test may use: no network for units, dummy credentials, the stack on moto, a Lambda context, the log."""
 
+import base64
 import functools
 import io
 import json
@@ -19,6 +20,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
 from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
+from moto.core.serialize import BaseJSONSerializer
+from moto.dynamodb.models.dynamo_type import DynamoType
 
 from infra.build.template import ROOT, load_template
 from shared.aws import clients
@@ -85,6 +88,32 @@ def models_read_once() -> Iterator[None]:
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, file_path: load_once(file_path))
         patch.setattr(Loader, "list_available_services", lambda _loader, type_name: list_once(type_name))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def items_answered_as_stored() -> Iterator[None]:
+    """DynamoDB's values are answered as moto stores them: it looked for each of their ten types under many names."""
+    write = vars(BaseJSONSerializer)["_serialize_type_structure"]
+
+    def write_stored(self: BaseJSONSerializer, serialized: dict[str, Any], value: Any, shape: Any, key: str) -> None:
+        if shape.name == "AttributeValue":
+            serialized[key] = _stored(value)
+        else:
+            write(self, serialized, value, shape, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseJSONSerializer, "_serialize_type_structure", write_stored)
+        yield
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, DynamoType):
+        return {value.type: _stored(value.value)}
+    if isinstance(value, dict):
+        return {name: _stored(inner) for name, inner in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return [_stored(inner) for inner in value] if isinstance(value, list) else value
 
 
 @pytest.fixture(autouse=True)

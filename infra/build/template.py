@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML without libyaml: the same, only slower
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 
@@ -20,8 +25,8 @@ class TemplateError(Exception):
     """The template lacks what was asked of it."""
 
 
-class _CloudFormationLoader(yaml.SafeLoader):
-    """SafeLoader that also knows CloudFormation's short tags."""
+class _CloudFormationLoader(SafeLoader):
+    """The safe loader, in C where PyYAML has it, that also knows CloudFormation's short tags."""
 
 
 def _construct_intrinsic(loader: _CloudFormationLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:

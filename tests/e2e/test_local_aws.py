@@ -68,6 +68,14 @@ def echo(event, context):
     return {"got": event, "key": os.environ["AWS_ACCESS_KEY_ID"][:4]}
 '''
 
+SHARING = """
+import os.path
+import own, same
+
+def handle(event, context):
+    return {"value": own.VALUE, "own": os.path.realpath(own.__file__), "same": os.path.realpath(same.__file__)}
+"""
+
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
@@ -383,6 +391,25 @@ def test_calls_with_a_role_name_the_role(local: LocalAws, function_role: str, qu
     assert identity["principalId"] == issuer["principalId"] + ":Automation"
     used = local.client("iam").get_role(RoleName="functions")["Role"]["RoleLastUsed"]
     assert used["Region"] == "us-east-1"
+
+
+def test_functions_share_the_packages_that_are_the_same_and_no_others(local: LocalAws, function_role: str) -> None:
+    client, answers = local.client("lambda"), {}
+    for name, own in (("first", 1), ("second", 2)):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("app.py", SHARING)
+            file.writestr("same/__init__.py", "")
+            file.writestr("own/__init__.py", f"VALUE = {own}")  # of one name and one length in both
+        code = {"ZipFile": archive.getvalue()}
+        client.create_function(
+            FunctionName=name, Role=function_role, Runtime="python3.13", Handler="app.handle", Code=code
+        )
+        answers[name] = json.load(client.invoke(FunctionName=name)["Payload"])
+    first, second = answers["first"], answers["second"]
+    assert (first["value"], second["value"]) == (1, 2)
+    assert first["same"] == second["same"]
+    assert first["own"] != second["own"]
 
 
 def test_batches_have_the_size_and_the_window_that_was_asked_for(

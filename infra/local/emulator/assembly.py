@@ -16,6 +16,7 @@ from infra.local.emulator import (
     permission_checks,
     principal_keys,
     sam_macro,
+    shared_code,
 )
 from infra.local.emulator.cloudformation_types import CloudFormationTypes
 from infra.local.emulator.cloudtrail import CloudTrail
@@ -60,6 +61,7 @@ def assemble(managed_policies: Path | None) -> None:
     bucket_locks.install()
     principal_keys.install()
     lambda_functions.install()
+    shared_code.install()
     nested_stack_updates.install()
     sam_macro.install()
     athena_tables.install()
