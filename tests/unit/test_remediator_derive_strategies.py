@@ -322,6 +322,19 @@ def test_resources_are_narrowed_only_where_that_is_sure(case: str) -> None:
     assert found.narrows == (("s3:GetObject",) if expected == list(BUCKETS) else ())
 
 
+@pytest.mark.parametrize("options", [SCOPED, replace(SCOPED, strategy=Strategy.BOUNDARY)], ids=["replace", "boundary"])
+def test_what_was_only_used_where_it_is_not_granted_any_more_stays_where_it_is(options: Options) -> None:
+    elsewhere = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": list(BUCKETS)}
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [allowed, elsewhere]}
+    detail = holding(inline("x:y").model_copy(update={"document": document}))
+    usage = on_buckets(used("s3:GetObject", data_events=["s3"]))
+
+    found = plan(detail, usage, options)
+
+    assert (found.keeps, found.narrows) == (("s3:GetObject",), ())
+
+
 def test_resources_stay_where_other_uses_could_have_gone_unseen() -> None:
     detail = holding(inline("s3:GetObject", "s3:DeleteBucket"))
     unseen = on_buckets(used("s3:GetObject"))  # data events were not all recorded

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from services.remediator.deriving.drafts import check_boundary, draft
+from services.remediator.deriving.drafts import Draft, check_boundary, draft
 from services.remediator.deriving.feed import check_evidence, days_seen
 from services.remediator.deriving.fitting import Wanted
 from services.remediator.deriving.inputs import Evidence, Knowledge, Options
@@ -14,6 +14,7 @@ from services.remediator.deriving.proofs import Granted, prove, uses_of
 from services.remediator.deriving.proposals import kept_by
 from services.remediator.deriving.refusals import NoPlanError
 from shared.iam.actions import ActionSet, actions_of
+from shared.iam.catalogue import Catalogue
 from shared.iam.grants import effective_grants
 from shared.iam.replay import Use
 from shared.model.identity import IdentityDetail
@@ -78,13 +79,8 @@ def _derived(
         kept, told = _with_proposal(kept, proposal, detail, uses, Granted(granted, catalogue))
         notes += told
     keep = actions_of(kept.keep, catalogue)
-    found = draft(
-        detail,
-        Wanted(held, keep, kept.observed, _feared(held - keep, knowledge.risk)),
-        options.strategy,
-        options.quotas,
-        catalogue,
-    )
+    wanted = Wanted(held, keep, kept.observed, _feared(held - keep, knowledge.risk))
+    found = _drafted(detail, wanted, options, catalogue)
     proofs = prove(found, detail, options.strategy, uses, Granted(granted, catalogue))
     young = young_policies(detail, evidence, options, now)
     notes += tuple(f"{source} is kept whole: it is new" for source in sorted(str(one.source) for one in young))
@@ -96,6 +92,19 @@ def _derived(
         message = f"PCI would still be {plan.pci_after:.0f}: what it keeps is enough for {options.threshold:.0f}"
         raise NoPlanError(ReasonCode.IRREDUCIBLE, message)
     return plan
+
+
+def _drafted(detail: IdentityDetail, wanted: Wanted, options: Options, catalogue: Catalogue) -> Draft:
+    """The draft in which an action that was only used where it is not granted any more stays granted where it is."""
+    found = draft(detail, wanted, options.strategy, options.quotas, catalogue)
+    if not wanted.observed:
+        return found
+    after = effective_grants(found.detail, catalogue, others=wanted.granted.unknown).actions
+    gone = wanted.observed.keys() & (wanted.granted - after).keys(catalogue)
+    if not gone:
+        return found
+    observed = {key: patterns for key, patterns in wanted.observed.items() if key not in gone}
+    return draft(detail, wanted._replace(observed=observed), options.strategy, options.quotas, catalogue)
 
 
 def _with_proposal(
