@@ -1,5 +1,7 @@
 """The scorer wired to AWS: reads what a score needs, keeps the current scores, tells what changed."""
 
+import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +37,7 @@ from shared.protection import protection_of
 from shared.providers.choice import score_provider
 
 MAX_ATTEMPTS = 10  # of storing one score while others store it too
+MAX_LOOKS = 3  # at an identity that changes while it is read
 MAX_AT_ONCE = 25  # identities that one change may concern; for more, each gets a message of its own
 
 
@@ -124,7 +127,7 @@ class Scorer:
 
     def _rescore(self, who: NamedIdentity) -> None:
         try:
-            detail = self._iam.identity(who, now=self._now)
+            detail = self._look(who)
         except NotFoundError:
             logger.info("identity is gone", identity_type=who.type, identity_name=who.name)
             if known := self._scores.holder(self._settings.account_id, *who):
@@ -134,6 +137,18 @@ class Scorer:
             raise ConflictError(
                 f"{detail.ref.arn} was taken for gone meanwhile"
             )  # the message comes back for a new look
+
+    def _look(self, who: NamedIdentity) -> IdentityDetail:
+        """Read an identity, again where it changed meanwhile: its message would wait half an hour for the next try.
+
+        Raises NotFoundError when it is gone, ConflictError when it changed each time.
+        """
+        for attempt in range(1, MAX_LOOKS):
+            try:
+                return self._iam.identity(who, now=self._now)
+            except ConflictError:
+                time.sleep(random.uniform(0, 0.5 * 2**attempt))  # noqa: S311 jitter, not a secret
+        return self._iam.identity(who, now=self._now)
 
     def _noted_and_scored(self, detail: IdentityDetail) -> Outcome:
         self.note_grants(detail, self._grants.read(detail.ref.account_id, detail.ref.identity_id))

@@ -8,6 +8,7 @@ import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from services.scorer.feeds.edge import known_entries
 from services.scorer.handler import handle_cloudtrail_events, handle_score_requests, handle_sweep
@@ -285,6 +286,31 @@ def test_an_identity_that_is_gone_is_retired_and_told_nothing_of(aws: Stack, con
     assert gone is not None
     assert not gone.present
     assert aws.published() == []
+
+
+@pytest.mark.parametrize(("times", "lost"), [(1, []), (2, []), (3, ["m0"])])
+def test_a_user_whose_policy_goes_while_it_is_read_is_read_again_and_not_for_ever(
+    aws: Stack, context: LambdaContext, monkeypatch: pytest.MonkeyPatch, times: int, lost: list[str]
+) -> None:
+    make_user("ana")
+    clients.iam().put_user_policy(UserName="ana", PolicyName="going", PolicyDocument=json.dumps(MORE))
+    pauses: list[float] = []
+    refusals: list[str] = []
+
+    def going(self: BaseClient, name: str, params: dict[str, Any]) -> Any:
+        if name == "GetUserPolicy" and len(refusals) < times:
+            refusals.append(name)
+            raise ClientError({"Error": {"Code": "NoSuchEntity", "Message": "It is gone."}}, name)
+        return MAKE_API_CALL(self, name, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", going)
+    monkeypatch.setattr("services.scorer.edge.time.sleep", pauses.append)
+    batch = sqs_event(changed(userName="ana"), changed(roleName="nobody"))
+
+    assert failed(handle_score_requests(batch, context)) == lost
+
+    assert (len(refusals), len(pauses)) == (times, min(times, 2))
+    assert len(aws.told("IdentityScored")) == 1 - len(lost)
 
 
 def test_a_renamed_user_stays_the_same_identity_and_is_not_retired(aws: Stack, context: LambdaContext) -> None:

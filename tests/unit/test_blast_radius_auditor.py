@@ -5,6 +5,7 @@ fifth column somebody attached AdministratorAccess to the role: what its own Den
 still hold back. In the last one it is an administrator of the account who asks.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -234,10 +235,31 @@ def test_given_somebody_who_may_do_all_when_tables_are_to_be_changed_then_the_ta
     """Whoever lifts the protection first, by the stack's parameter, can remove a table but forge no entry of it."""
     for chosen, expected in (("true", protected), ("false", unprotected)):
         data = Stack(ROOT / "infra" / "sam" / "data.yaml", DeletionProtection=chosen)
-        case: dict[str, Any] = {"identity_policies": [EVERYTHING]}
-        if f"{table}/{chosen}" not in OPEN:
-            case["resource_policy"] = data.resource_policy(table)
-        request = Request(
-            caller, f"dynamodb:{action}", f"{TABLE}{table}", ACCOUNT, context_of({"aws:PrincipalArn": caller})
-        )
-        assert ANSWERS[compile_policies(Policies.parse(case)).evaluate(request).outcome] == expected
+        policy = None if f"{table}/{chosen}" in OPEN else data.resource_policy(table)
+        assert answer_of_table(table, policy, caller, action) == expected
+
+
+def answer_of_table(table: str, policy: Document | None, caller: str, action: str) -> str:
+    """What a table says to somebody whose own policies allow everything."""
+    case: dict[str, Any] = {"identity_policies": [EVERYTHING]}
+    if policy is not None:
+        case["resource_policy"] = policy
+    request = Request(
+        caller, f"dynamodb:{action}", f"{TABLE}{table}", ACCOUNT, context_of({"aws:PrincipalArn": caller})
+    )
+    return ANSWERS[compile_policies(Policies.parse(case)).evaluate(request).outcome]
+
+
+@pytest.mark.parametrize("table", KEPT)
+def test_given_the_page_on_restoring_when_an_administrator_follows_it_then_only_the_copy_needs_the_policy_lifted(
+    table: str,
+) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    restoring = page.partition("## Restore from a point in time")[2].partition("\n## ")[0]
+    commands = set(re.findall(r"aws dynamodb ([a-z-]+)", restoring)) - {"wait"}
+    actions = {"".join(map(str.capitalize, command.split("-"))) for command in commands}
+    policy = Stack(ROOT / "infra" / "sam" / "data.yaml", DeletionProtection="true").resource_policy(table)
+
+    assert {"RestoreTableToPointInTime", "DeleteResourcePolicy", "PutResourcePolicy", "PutItem"} <= actions
+    assert {action for action in actions if answer_of_table(table, policy, ADMIN, action) != "+"} == {"PutItem"}
+    assert answer_of_table(table, None, ADMIN, "PutItem") == "+"
